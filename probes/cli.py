@@ -1,0 +1,1 @@
+"""The command ``probes``: parse, make a dataclass, call the library once."""

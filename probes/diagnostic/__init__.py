@@ -1,0 +1,1 @@
+"""Diagnostic classifiers, and what keeps them honest."""

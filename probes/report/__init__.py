@@ -1,0 +1,1 @@
+"""Tables, figures, and one offline page, from any set of runs."""

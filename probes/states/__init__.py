@@ -1,0 +1,1 @@
+"""The pass over a corpus, and the activation store that it leaves."""
