@@ -42,7 +42,8 @@ class Row:
         ``"train"``, ``"dev"`` or ``"test"``; the part of it after a slash, where it is not the
         whole: ``"test/seen"``, ``"test/unseen"`` (word types of the training split).
     metric : str
-        ``"accuracy"``, ``"macro-f1"``, ``"r2"``, ``"spearman"``, ``"selectivity"``, ``"over-random"``.
+        ``"accuracy"``, ``"macro-f1"``, ``"r2"``, ``"spearman"``, or the differences
+        ``"selectivity"`` and ``"over-random"``.
     value, low, high : float or None
         The number and its 95 % interval; None where there is none.
     interval : str

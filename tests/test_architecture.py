@@ -74,7 +74,7 @@ def test_tasks_import_nothing_of_probes_but_the_contract(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_files_hold_one_idea(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 450
 
 
 def test_no_drawer_modules() -> None:
