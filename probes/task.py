@@ -5,17 +5,15 @@ sentences), a label for each unit, and the split and group that each unit belong
 the spans decide what is encoded; labels, splits and groups lie beside the vectors, so two tasks
 over one corpus cost one pass.
 
-A task plug-in is a dataclass of options with a method ``load() -> Sequence[Task]``, registered in
-the entry-point group ``probes.tasks``. The built-in tasks are registered there too.
+How tasks are found and loaded by name: `probes.registry`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +25,6 @@ Kind = Literal["class", "real"]
 Split = Literal["train", "dev", "test"]
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-GROUP = "probes.tasks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,14 +141,6 @@ class Task:
         return dataclasses.replace(
             self, labelling=labelling, labels=labels, kind=self.kind if kind is None else kind
         )
-
-
-class TaskOptions(Protocol):
-    """What an entry point of the group ``probes.tasks`` names: a dataclass with this method."""
-
-    def load(self) -> Sequence[Task]:
-        """Read the data; one task for each labelling asked for, all over one corpus."""
-        ...
 
 
 def word_task(
@@ -290,120 +279,6 @@ def label_column(labels: Sequence[Any], kind: Kind) -> npt.NDArray[Any]:
                 f"label {label!r} of unit {row} is no number; a real-valued labelling needs one"
             ) from None
     return values
-
-
-def find_tasks() -> dict[str, importlib.metadata.EntryPoint]:
-    """List the registered tasks without importing any of them.
-
-    Returns
-    -------
-    dict of str to importlib.metadata.EntryPoint
-        By name, sorted.
-
-    Raises
-    ------
-    InputError
-        If two distributions claim one name. The message names both.
-    """
-    found: dict[str, importlib.metadata.EntryPoint] = {}
-    for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
-        other = found.setdefault(entry.name, entry)
-        if other.value != entry.value:
-            raise InputError(
-                f"the task name {entry.name!r} is claimed twice: by {other.value} "
-                f"({_distribution(other)}) and by {entry.value} ({_distribution(entry)}); "
-                "uninstall one of them"
-            )
-    return found
-
-
-def task_options(name: str) -> type[TaskOptions]:
-    """Import the options of one task.
-
-    Parameters
-    ----------
-    name : str
-        As `find_tasks` lists it.
-
-    Returns
-    -------
-    type
-        A dataclass with a method ``load``.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown, or its plug-in does not import.
-    """
-    tasks = find_tasks()
-    if name not in tasks:
-        raise unknown("task", name, tasks)
-    try:
-        return tasks[name].load()
-    except (ImportError, AttributeError) as error:
-        raise InputError(
-            f"the task {name!r} ({tasks[name].value}) does not import: {error}; "
-            "reinstall or mend its package"
-        ) from error
-
-
-def load_tasks(name: str, **options: Any) -> Sequence[Task]:
-    """Load a registered task, one `Task` a labelling.
-
-    Parameters
-    ----------
-    name : str
-        As `find_tasks` lists it.
-    **options
-        The fields of its options.
-
-    Returns
-    -------
-    sequence of Task
-        All over one corpus.
-
-    Raises
-    ------
-    InputError
-        If the name or an option is unknown, or the data cannot be used.
-    """
-    cls = task_options(name)
-    known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    for option in options:
-        if option not in known:
-            raise unknown(f"option of task {name!r}", option, known)
-    return cls(**options).load()
-
-
-def load_task(name: str, **options: Any) -> Task:
-    """Load a registered task that has one labelling.
-
-    Parameters
-    ----------
-    name : str
-        As `find_tasks` lists it.
-    **options
-        The fields of its options.
-
-    Returns
-    -------
-    Task
-        The only one.
-
-    Raises
-    ------
-    InputError
-        As `load_tasks`; also if the options ask for several labellings.
-    """
-    tasks = load_tasks(name, **options)
-    if len(tasks) != 1:
-        names = ", ".join(task.labelling for task in tasks)
-        raise InputError(f"task {name!r} gave {len(tasks)} labellings ({names}); ask for one")
-    return tasks[0]
-
-
-def _distribution(entry: importlib.metadata.EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else "unknown distribution"
 
 
 def _validate(task: Task) -> None:
