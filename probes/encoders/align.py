@@ -1,0 +1,220 @@
+"""Character spans ↔ sub-tokens, and windows over long texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from probes.errors import InputError
+
+Truncation = Literal["error", "window", "truncate"]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """The sub-tokens of several texts, one after the other.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_tokens,), int64
+        Token ids, special tokens included, never padding.
+    bounds : ndarray of shape (n_texts + 1,), int64
+        Where each text begins in `ids`.
+    content : ndarray of shape (n_content,), int64
+        Indices into `ids` of the tokens that are not special.
+    content_bounds : ndarray of shape (n_texts + 1,), int64
+        Where each text begins in `content`.
+    starts, ends : ndarray of shape (n_content,), int64
+        Characters (end exclusive) that each of them covers, counted over all texts.
+    text_starts : ndarray of shape (n_texts + 1,), int64
+        Where each text begins in that count; one character is left between two texts.
+    """
+
+    ids: Ints
+    bounds: Ints
+    content: Ints
+    content_bounds: Ints
+    starts: Ints
+    ends: Ints
+    text_starts: Ints
+
+    @classmethod
+    def build(
+        cls,
+        texts: Sequence[str],
+        ids: Sequence[Sequence[int]],
+        offsets: Sequence[Sequence[tuple[int, int]]],
+        special: Sequence[Sequence[int]],
+    ) -> Pieces:
+        """Gather what a tokenizer answers.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            What was tokenised.
+        ids, offsets, special : sequence of sequences, one a text
+            The token ids, the characters that each covers, and 1 for each special token.
+
+        Returns
+        -------
+        Pieces
+            Of all the texts.
+
+        Raises
+        ------
+        InputError
+            If the tokenizer gives no usable offsets: the characters cannot be aligned.
+        """
+        bounds = _bounds([len(row) for row in ids])
+        text_starts = _bounds([len(text) + 1 for text in texts])
+        flat = np.fromiter((i for row in ids for i in row), np.int64, bounds[-1])
+        marks = np.fromiter((i for row in special for i in row), np.int64, bounds[-1])
+        spans = np.fromiter(
+            (x for row in offsets for pair in row for x in pair), np.int64, 2 * bounds[-1]
+        ).reshape(-1, 2)
+        content = np.flatnonzero(marks == 0)
+        owner = np.repeat(np.arange(len(ids)), np.diff(bounds))[content]
+        spans = spans[content] + text_starts[owner, None]
+        if len(spans) and not (spans[:, 1] > spans[:, 0]).any():
+            raise InputError(
+                "this tokenizer gives no usable character offsets (every token covers zero "
+                "characters), so words cannot be aligned with its sub-tokens"
+            )
+        return cls(
+            ids=flat,
+            bounds=bounds,
+            content=content,
+            content_bounds=np.searchsorted(content, bounds).astype(np.int64),
+            starts=spans[:, 0],
+            ends=spans[:, 1],
+            text_starts=text_starts,
+        )
+
+    @property
+    def lengths(self) -> Ints:
+        """Number of tokens of each text, special tokens included."""
+        return np.diff(self.bounds)
+
+    def cover(self, text_index: Ints, spans: Ints) -> Ints:
+        """Find the sub-tokens that overlap each span.
+
+        Parameters
+        ----------
+        text_index : ndarray of shape (n_spans,), int64
+            The text of each span.
+        spans : ndarray of shape (n_spans, 2), int64
+            Start and end (exclusive) in characters of that text.
+
+        Returns
+        -------
+        ndarray of shape (n_spans, 2), int64
+            First and end (exclusive), indices into `content`; equal where no token covers it.
+
+        Notes
+        -----
+        A token that stands over the edge of two words belongs to both. A token's leading space,
+        which some tokenizers count as covered, belongs to no word.
+        """
+        wanted = spans + self.text_starts[text_index, None]
+        starts, ends = self.starts, self.ends
+        if len(starts) > 1 and ((np.diff(starts) < 0).any() or (np.diff(ends) < 0).any()):
+            return self._cover_unordered(text_index, wanted)
+        first = np.searchsorted(ends, wanted[:, 0], side="right")
+        end = np.searchsorted(starts, wanted[:, 1], side="left")
+        return np.stack([first, np.maximum(first, end)], axis=1).astype(np.int64)
+
+    def _cover_unordered(self, text_index: Ints, wanted: Ints) -> Ints:
+        found = np.zeros((len(wanted), 2), dtype=np.int64)
+        for row, (text, (a, b)) in enumerate(zip(text_index, wanted, strict=True)):
+            low, high = self.content_bounds[text], self.content_bounds[text + 1]
+            hit = np.flatnonzero((self.ends[low:high] > a) & (self.starts[low:high] < b))
+            if len(hit):
+                found[row] = low + hit[0], low + hit[-1] + 1
+        return found
+
+
+def _bounds(lengths: Sequence[int]) -> Ints:
+    return np.concatenate([[0], np.cumsum(np.asarray(lengths, dtype=np.int64))]).astype(np.int64)
+
+
+def windows(
+    n_tokens: int, n_content: int, limit: int | None, truncation: Truncation, where: str
+) -> list[tuple[int, int]]:
+    """Cut a text that is longer than the model allows.
+
+    Parameters
+    ----------
+    n_tokens, n_content : int
+        Number of tokens of the text, with and without special tokens.
+    limit : int or None
+        The most tokens a row may have, special tokens included.
+    truncation : {"error", "window", "truncate"}
+        What to do with a longer text: refuse it, cover it with windows that overlap by half, or
+        keep its beginning.
+    where : str
+        Names the text in the complaint.
+
+    Returns
+    -------
+    list of (int, int)
+        First and end (exclusive) of each row, counted in content tokens; one row where it fits.
+
+    Raises
+    ------
+    InputError
+        If the text is too long and ``truncation="error"``, or no room is left beside the special
+        tokens.
+    """
+    if limit is None or n_tokens <= limit:
+        return [(0, n_content)]
+    room = limit - (n_tokens - n_content)
+    if room < 2:
+        raise InputError(
+            f"at most {limit} tokens a text leave no room beside {n_tokens - n_content} special "
+            "tokens; raise --max-tokens"
+        )
+    if truncation == "error":
+        raise InputError(
+            f"{where} has {n_tokens} tokens, the limit is {limit}; choose --truncation window "
+            "(overlapping windows) or --truncation truncate (the beginning alone)"
+        )
+    if truncation == "truncate":
+        return [(0, room)]
+    step = room // 2
+    last = n_content - room
+    return [(min(a, last), min(a, last) + room) for a in range(0, last + step, step)]
+
+
+def place(cuts: Sequence[tuple[int, int]], first: int, end: int) -> tuple[Ints, Ints]:
+    """Say in which window each token of a unit is read.
+
+    Parameters
+    ----------
+    cuts : sequence of (int, int)
+        The windows of the text, as `windows` gives them.
+    first, end : int
+        The unit, in content tokens of the text.
+
+    Returns
+    -------
+    rows, tokens : ndarray of shape (n_tokens,), int64
+        The window of each token that is in one, and the token, counted in content tokens. A unit
+        is read in one window where one holds all of it: the one with most context on its shorter
+        side. Otherwise each token is read where it has most context itself.
+    """
+    bounds = np.asarray(cuts, dtype=np.int64)
+    tokens = np.arange(first, end, dtype=np.int64)
+    whole = (bounds[:, 0] <= first) & (bounds[:, 1] >= end)
+    if whole.any():
+        context = np.minimum(first - bounds[:, 0], bounds[:, 1] - end)
+        return np.full(len(tokens), np.where(whole, context, -1).argmax(), dtype=np.int64), tokens
+    inside = (bounds[:, :1] <= tokens) & (bounds[:, 1:] > tokens)
+    context = np.minimum(tokens - bounds[:, :1], bounds[:, 1:] - 1 - tokens)
+    rows = np.where(inside, context, -1).argmax(axis=0).astype(np.int64)
+    seen = inside.any(axis=0)
+    return rows[seen], tokens[seen]

@@ -1,0 +1,416 @@
+"""Hugging Face text models as layer-wise encoders."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from probes.encoders.align import Ints, Pieces, Truncation
+from probes.encoders.batches import Batch, Plan, plan_batches
+from probes.encoders.encoder import LayerReader
+from probes.encoders.fingerprint import config_digest, tokenizer_digest, weights_digest
+from probes.encoders.pooling import Pooling, pool
+from probes.errors import InputError
+
+Dtype = Literal["float32", "float64", "bfloat16", "float16"]
+SANE_LENGTH = 1_000_000
+
+
+class TextEncoder:
+    """A pretrained text model, read layer by layer.
+
+    Use `from_pretrained`, or `untrained` for the same architecture with random weights.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        Without a head; of an encoder-decoder, its encoder.
+    tokenizer : transformers.PreTrainedTokenizerBase
+        With a fast backend, for the character offsets.
+    name, revision : str
+        What a result calls the model.
+    weights : str
+        Digest of the weights, or how they were drawn.
+    device : torch.device or str
+        Where to compute.
+    max_tokens : int, optional
+        The most tokens a text may have; by default what the model's positions allow.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        ``"0"`` … ``str(n_layers)``, and ``"final"`` where a norm follows the last block.
+    widths : dict of str to int
+        Width of each layer.
+    is_causal : bool
+        Whether a state sees only what stands before it: units are then pooled by their last
+        sub-token, unless asked otherwise.
+    fingerprint : dict of str to str
+        What decides a vector, as far as the model goes; the key of an activation store.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        revision: str = "",
+        weights: str = "",
+        device: torch.device | str = "cpu",
+        max_tokens: int | None = None,
+    ) -> None:
+        _require_offsets(tokenizer, name)
+        self.name = name
+        self.revision = revision
+        self.tokenizer = tokenizer
+        self.config = model.config.get_text_config()
+        self.digest = weights or weights_digest(model)
+        self.device = torch.device(device)
+        self._model = model.to(self.device).eval().requires_grad_(False)
+        self._keywords = _accepted(model)
+        self.max_tokens = _limit(self.config, tokenizer, max_tokens)
+        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        self._reader = LayerReader(
+            self._model, _number_of_blocks(self.config, name), self._inputs(*_short(self.config))
+        )
+        self.n_layers = self._reader.n_layers
+        self.is_causal = self._reader.is_causal
+        self.layers = self._reader.names
+        self.widths = self._reader.widths
+        self.dtype = str(next(self._model.parameters()).dtype).removeprefix("torch.")
+        self.fingerprint = {
+            "weights": self.digest,
+            "tokenizer": tokenizer_digest(tokenizer),
+            "configuration": config_digest(self.config),
+            "dtype": self.dtype,
+            "attention": str(getattr(self.config, "_attn_implementation", "none")),
+            "layers": str(self._reader.semantics),
+            "transformers": transformers.__version__,
+            "torch": torch.__version__,
+        }
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        dtype: Dtype = "float32",
+        device: torch.device | str = "cpu",
+        attention: str | None = None,
+        max_tokens: int | None = None,
+        trust_remote_code: bool = False,
+    ) -> TextEncoder:
+        """Load a model from a folder, or by its name on the Hugging Face hub.
+
+        Parameters
+        ----------
+        name : str
+            A folder with ``config.json``, or a name such as ``"bert-base-uncased"``.
+        revision : str, optional
+            Commit, branch or tag on the hub.
+        dtype : {"float32", "float64", "bfloat16", "float16"}
+            In which to compute. Vectors are pooled in float32 (float64 in the second case).
+        device : torch.device or str
+            Where to compute.
+        attention : str, optional
+            Attention implementation, as transformers names them.
+        max_tokens : int, optional
+            The most tokens a text may have; by default what the model's positions allow.
+        trust_remote_code : bool
+            Whether code that comes with the model may run. Off unless asked.
+
+        Returns
+        -------
+        TextEncoder
+            In evaluation mode.
+
+        Raises
+        ------
+        InputError
+            If there is no such model, it is not a text model, its tokenizer has no fast backend,
+            or its checkpoint lacks some of the weights.
+        """
+        where = {"revision": revision, "trust_remote_code": trust_remote_code}
+        config, tokenizer = _load_config(name, where), _load_tokenizer(name, where)
+        options = {**where, **_options(config, dtype, attention)}
+        quiet = transformers.logging.get_verbosity()
+        transformers.logging.set_verbosity_error()  # its load report lists poolers left out
+        try:
+            model, info = transformers.AutoModel.from_pretrained(
+                name, config=config, output_loading_info=True, **options
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise _not_loaded(name, error) from error
+        finally:
+            transformers.logging.set_verbosity(quiet)
+        missing = [key for key in info["missing_keys"] if "pooler" not in key]
+        if missing:
+            raise InputError(
+                f"the checkpoint {name!r} lacks {len(missing)} weights of its model "
+                f"({', '.join(sorted(missing)[:3])}, …), which would be random; check the folder, "
+                "or give the model that the checkpoint was saved from"
+            )
+        commit = getattr(config, "_commit_hash", None)
+        return cls(
+            _encoder_of(model),
+            tokenizer,
+            name=name,
+            revision=commit or revision or "",
+            device=device,
+            max_tokens=max_tokens,
+        )
+
+    @classmethod
+    def untrained(
+        cls,
+        name: str,
+        *,
+        seed: int = 0,
+        revision: str | None = None,
+        dtype: Dtype = "float32",
+        device: torch.device | str = "cpu",
+        attention: str | None = None,
+        max_tokens: int | None = None,
+        trust_remote_code: bool = False,
+    ) -> TextEncoder:
+        """Make the same architecture with random weights: the control of a pretrained model.
+
+        Parameters
+        ----------
+        name, revision, dtype, device, attention, max_tokens, trust_remote_code
+            As in `from_pretrained`.
+        seed : int
+            Of the model's own initialisation.
+
+        Returns
+        -------
+        TextEncoder
+            With the pretrained model's tokenizer.
+
+        Raises
+        ------
+        InputError
+            As in `from_pretrained`.
+        """
+        where = {"revision": revision, "trust_remote_code": trust_remote_code}
+        config, tokenizer = _load_config(name, where), _load_tokenizer(name, where)
+        options = _options(config, dtype, attention)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = transformers.AutoModel.from_config(
+                config, trust_remote_code=trust_remote_code, **options
+            )
+        return cls(
+            _encoder_of(model),
+            tokenizer,
+            name=name,
+            revision=f"random weights, seed {seed}",
+            device=device,
+            max_tokens=max_tokens,
+        )
+
+    def tokenize(self, texts: Sequence[str]) -> Pieces:
+        """Cut texts into sub-tokens, never padded and never truncated.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            At least one.
+
+        Returns
+        -------
+        Pieces
+            With special tokens as the tokenizer adds them.
+        """
+        answer = self.tokenizer(
+            list(texts),
+            add_special_tokens=True,
+            padding=False,
+            truncation=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            verbose=False,
+        )
+        return Pieces.build(
+            texts, answer["input_ids"], answer["offset_mapping"], answer["special_tokens_mask"]
+        )
+
+    def plan(
+        self,
+        texts: Sequence[str],
+        text_index: Ints,
+        spans: Ints,
+        *,
+        pooling: Pooling,
+        truncation: Truncation = "error",
+        budget: int = 1024,
+        first_text: int = 0,
+    ) -> Plan:
+        """Lay out the forward passes over some texts; arguments as `plan_batches`."""
+        return plan_batches(
+            self.tokenize(texts),
+            text_index,
+            spans,
+            pooling=pooling,
+            limit=self.max_tokens,
+            truncation=truncation,
+            budget=budget,
+            pad_id=self.pad_id,
+            first_text=first_text,
+        )
+
+    def run(
+        self,
+        batch: Batch,
+        layers: Sequence[str],
+        pooling: Pooling,
+        sink: Callable[[str, Tensor], None],
+    ) -> None:
+        """Run one batch and hand over the pooled vectors of each layer.
+
+        Parameters
+        ----------
+        batch : Batch
+            From `plan`.
+        layers : sequence of str
+            Some of `layers`; blocks above the highest are not computed.
+        pooling : str
+            As the plan was made for.
+        sink : callable
+            Is called with the layer's name and the vectors, of shape (n_units, width), float32,
+            on the device; a pair's two vectors stand side by side, (n_units, 2 · width).
+        """
+        segments = batch.segments.reduced(pooling).to(self.device)
+        rows = len(batch.units)
+
+        def pooled(name: str, hidden: Tensor) -> None:
+            sink(name, pool(hidden, segments, pooling).reshape(rows, -1))
+
+        with torch.inference_mode():
+            self._reader.read(self._inputs(batch.input_ids, batch.attention_mask), layers, pooled)
+
+    def hidden_states(self, texts: Sequence[str], layers: Sequence[str]) -> dict[str, Tensor]:
+        """Compute whole layers of a few texts, padded on the right.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            No longer than the model allows.
+        layers : sequence of str
+            Some of `layers`.
+
+        Returns
+        -------
+        dict of str to Tensor of shape (n_texts, n_tokens, width)
+            Padding included.
+        """
+        pieces = self.tokenize(texts)
+        ids = torch.full((len(texts), int(pieces.lengths.max())), self.pad_id)
+        mask = torch.zeros_like(ids)
+        for k, length in enumerate(pieces.lengths):
+            row = pieces.ids[pieces.bounds[k] : pieces.bounds[k + 1]]
+            ids[k, :length] = torch.from_numpy(row)
+            mask[k, :length] = 1
+        found: dict[str, Tensor] = {}
+        with torch.inference_mode():
+            self._reader.read(
+                self._inputs(ids, mask), layers, lambda n, h: found.update({n: h.clone()})
+            )
+        return found
+
+    def _inputs(self, ids: Tensor, mask: Tensor) -> dict[str, Any]:
+        inputs: dict[str, Any] = {
+            "input_ids": ids.to(self.device, non_blocking=True),
+            "attention_mask": mask.to(self.device, non_blocking=True),
+        }
+        if "use_cache" in self._keywords:
+            inputs["use_cache"] = False
+        return {k: v for k, v in inputs.items() if k in self._keywords or k == "input_ids"}
+
+
+def _load_config(name: str, where: dict[str, Any]) -> Any:
+    path = Path(name)
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise InputError(f"the folder {name!r} holds no config.json; give a Hugging Face model")
+    try:
+        return transformers.AutoConfig.from_pretrained(name, **where)
+    except (OSError, ValueError, ImportError) as error:
+        raise _not_loaded(name, error) from error
+
+
+def _load_tokenizer(name: str, where: dict[str, Any]) -> Any:
+    try:
+        return transformers.AutoTokenizer.from_pretrained(name, **where)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise _not_loaded(name, error) from error
+
+
+def _not_loaded(name: str, error: Exception) -> InputError:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return InputError(
+        f"no model {name!r}: it is neither a folder with a Hugging Face model nor a name that "
+        f"could be loaded from the hub or its cache ({first})"
+    )
+
+
+def _options(config: Any, dtype: Dtype, attention: str | None) -> dict[str, Any]:
+    options: dict[str, Any] = {"dtype": getattr(torch, dtype)}
+    if attention is not None:
+        options["attn_implementation"] = attention
+    cls = transformers.MODEL_MAPPING.get(type(config), None)
+    if isinstance(cls, type) and "add_pooling_layer" in inspect.signature(cls).parameters:
+        options["add_pooling_layer"] = False
+    return options
+
+
+def _encoder_of(model: Any) -> nn.Module:
+    return model.get_encoder() if model.config.is_encoder_decoder else model
+
+
+def _accepted(model: Any) -> set[str]:
+    return set(inspect.signature(model.forward).parameters)
+
+
+def _require_offsets(tokenizer: Any, name: str) -> None:
+    if not getattr(tokenizer, "is_fast", False):
+        raise InputError(
+            f"the tokenizer of {name!r} ({type(tokenizer).__name__}) has no fast backend, hence no "
+            "character offsets to align words by; save it with a tokenizer.json"
+        )
+
+
+def _number_of_blocks(config: Any, name: str) -> int:
+    for field in ("num_hidden_layers", "n_layer", "num_layers"):
+        if isinstance(getattr(config, field, None), int):
+            return int(getattr(config, field))
+    raise InputError(f"the configuration of {name!r} does not say how many blocks the model has")
+
+
+def _limit(config: Any, tokenizer: Any, asked: int | None) -> int | None:
+    """The most tokens a row may have: what the positions allow, or less where asked."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions <= 0:
+        length = tokenizer.model_max_length
+        positions = length if length is not None and length < SANE_LENGTH else None
+    elif config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
+        positions -= config.pad_token_id + 1
+    if asked is None:
+        return positions
+    if asked < 3 or (positions is not None and asked > positions):
+        raise InputError(f"--max-tokens {asked}: expected 3 to {positions or 'any number'}")
+    return asked
+
+
+def _short(config: Any) -> tuple[Tensor, Tensor]:
+    ids = torch.arange(5, 9).remainder(config.vocab_size)[None]
+    return ids, torch.ones_like(ids)

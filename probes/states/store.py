@@ -1,0 +1,499 @@
+"""The activation store: vectors of a corpus under a model, one file a shard and layer."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from probes.errors import EnvironmentFailure, InputError, unknown
+
+StoreDtype = Literal["float32", "float16"]
+FORMAT = "1"
+SHARD_BYTES = 256 * 2**20
+SHARD_UNITS = 1024, 16384
+SHARD_TEXTS = 1024
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a store is for, and how it is cut.
+
+    Parameters
+    ----------
+    key : mapping of str to str
+        What decides the vectors: the encoder's fingerprint, texts, units, pooling, ….
+    n_units : int
+        Number of vectors of each layer.
+    widths : mapping of str to int
+        Width of each layer that the model has, stored or not.
+    shards : tuple of (int, int)
+        First and end (exclusive) unit of each shard.
+    dtype : {"float32", "float16"}
+        Of the files.
+    budget : int
+        Rows × tokens of the batches that fill it; a resumed run keeps to it.
+    names : mapping of str to str
+        Model, corpus and so on by name, for people; they decide nothing.
+    """
+
+    key: Mapping[str, str]
+    n_units: int
+    widths: Mapping[str, int]
+    shards: tuple[tuple[int, int], ...]
+    dtype: StoreDtype
+    budget: int
+    names: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the key, 16 hexadecimal digits."""
+        return xxhash.xxh3_64(json.dumps(dict(self.key), sort_keys=True)).hexdigest()
+
+    def n_bytes(self, layers: Iterable[str]) -> int:
+        """Bytes that these layers take on disk."""
+        size = np.dtype(self.dtype).itemsize
+        return sum(self.n_units * self.widths[layer] * size for layer in layers)
+
+
+def cut_shards(
+    text_index: npt.NDArray[np.int64], bytes_per_unit: int
+) -> tuple[tuple[int, int], ...]:
+    """Cut a corpus into shards, between texts.
+
+    Parameters
+    ----------
+    text_index : ndarray of shape (n_units,), int64
+        The text of each unit, not decreasing.
+    bytes_per_unit : int
+        Of all the model's layers together.
+
+    Returns
+    -------
+    tuple of (int, int)
+        First and end (exclusive) unit of each. A function of the arguments alone, hence the same
+        for any number of processes and any choice of layers.
+    """
+    low, high = SHARD_UNITS
+    most = min(max(SHARD_BYTES // max(bytes_per_unit, 1), low), high)
+    edges = np.flatnonzero(np.diff(text_index, prepend=-1, append=text_index[-1] + 1))
+    shards, start, n_texts = [], 0, 0
+    for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if n_texts and (end - start > most or n_texts == SHARD_TEXTS):
+            shards.append((start, begin))
+            start, n_texts = begin, 0
+        n_texts += 1
+    shards.append((start, int(edges[-1])))
+    return tuple(shards)
+
+
+class ActivationStore:
+    """Vectors on disk, read layer by layer.
+
+    Use `ActivationStore.prepare` to make or continue one, `ActivationStore.open` to read one.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``manifest.json``, ``layer-*/`` and ``shards/``.
+    layout : Layout
+        As the manifest holds it.
+
+    Notes
+    -----
+    A shard is done when ``shards/NNNNN.json`` names its files with their digests; that record is
+    written last. Every file is written beside its place, synchronised, and renamed.
+    """
+
+    def __init__(self, folder: Path, layout: Layout) -> None:
+        self.folder = folder
+        self.layout = layout
+
+    @classmethod
+    def prepare(cls, root: str | Path, layout: Layout) -> ActivationStore:
+        """Make the store of this key under `root`, or find what is there of it.
+
+        Parameters
+        ----------
+        root : str or Path
+            Holds one folder a key.
+        layout : Layout
+            Where the folder exists already, its own budget and shards are kept.
+
+        Returns
+        -------
+        ActivationStore
+            Perhaps incomplete.
+
+        Raises
+        ------
+        InputError
+            If the folder of this key was made for another key, or is no store.
+        """
+        slug = "-".join(_slug(name) for name in layout.names.values() if name)
+        folder = Path(root) / f"{slug}-{layout.digest}"
+        if (folder / "manifest.json").exists():
+            store = cls.open(folder)
+            for part in difference(store.layout.key, layout.key):
+                raise InputError(f"the store {folder} was made for another {part}; remove it")
+            return store
+        (folder / "shards").mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "manifest.json", _sealed(_manifest(layout)))
+        return cls(folder, layout)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> ActivationStore:
+        """Open a store.
+
+        Parameters
+        ----------
+        folder : str or Path
+            With a ``manifest.json``.
+
+        Returns
+        -------
+        ActivationStore
+            To read.
+
+        Raises
+        ------
+        InputError
+            If it is no store, or its manifest is damaged.
+        """
+        folder = Path(folder)
+        state = _unsealed(folder / "manifest.json")
+        if state.get("format") != FORMAT:
+            raise InputError(f"{folder}: format {state.get('format')!r}, expected {FORMAT!r}")
+        layout = Layout(
+            key=state["key"],
+            n_units=state["n_units"],
+            widths=state["widths"],
+            shards=tuple((a, b) for a, b in state["shards"]),
+            dtype=state["dtype"],
+            budget=state["budget"],
+            names=state["names"],
+        )
+        return cls(folder, layout)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers of which every shard is stored."""
+        done = [set(self.record(shard)["files"]) for shard in range(len(self.layout.shards))]
+        return tuple(name for name in self.layout.widths if all(name in files for files in done))
+
+    @property
+    def lost(self) -> npt.NDArray[np.int64]:
+        """Units that no sub-token covers; their vectors are NaN."""
+        return self._gather("lost")
+
+    @property
+    def cut(self) -> npt.NDArray[np.int64]:
+        """Units of which truncation took some or all sub-tokens."""
+        return self._gather("cut")
+
+    def count(self, what: str) -> int:
+        """Sum a count (``"n_truncated"``, ``"n_windowed"``) over the shards."""
+        return sum(self.record(shard)["counts"][what] for shard in range(len(self.layout.shards)))
+
+    def _gather(self, what: str) -> npt.NDArray[np.int64]:
+        shards = range(len(self.layout.shards))
+        return np.asarray([u for s in shards for u in self.record(s)[what]], dtype=np.int64)
+
+    def record(self, shard: int) -> dict[str, Any]:
+        """Read what is known of a shard; ``{"files": {}}`` where it is not done."""
+        path = self._record_path(shard)
+        return _unsealed(path) if path.exists() else {"files": {}, "lost": [], "cut": []}
+
+    def missing(self, shard: int, layers: Sequence[str]) -> list[str]:
+        """List the layers of a shard that are not stored yet."""
+        files = self.record(shard)["files"]
+        return [
+            layer
+            for layer in layers
+            if layer not in files or not self._path(shard, layer).exists()
+        ]
+
+    def write(
+        self,
+        shard: int,
+        vectors: Mapping[str, npt.NDArray[Any]],
+        *,
+        lost: Sequence[int],
+        cut: Sequence[int],
+        counts: Mapping[str, int],
+    ) -> None:
+        """Store layers of a shard.
+
+        Parameters
+        ----------
+        shard : int
+            Its number.
+        vectors : mapping of str to ndarray of shape (n_units_of_the_shard, width)
+            In the store's dtype.
+        lost, cut : sequence of int
+            Units, numbered in the corpus.
+        counts : mapping of str to int
+            Of texts.
+
+        Raises
+        ------
+        EnvironmentFailure
+            If the disk is full.
+        """
+        record = self.record(shard)
+        for layer, array in vectors.items():
+            path = self._path(shard, layer)
+            path.parent.mkdir(exist_ok=True)
+            record["files"][layer] = write_whole(path, array)
+        record.update(
+            lost=list(map(int, lost)), cut=list(map(int, cut)), counts=dict(sorted(counts.items()))
+        )
+        record["files"] = {k: record["files"][k] for k in self.layout.widths if k in record["files"]}
+        write_whole(self._record_path(shard), _sealed(record))
+
+    def X(
+        self, layer: str | int, rows: npt.NDArray[np.int64] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Read one layer.
+
+        Parameters
+        ----------
+        layer : str or int
+            One of `layers`.
+        rows : ndarray of int64, optional
+            Units in increasing order; all by default.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, width), float32
+            A copy in memory; only this layer's files are touched.
+
+        Raises
+        ------
+        InputError
+            If the layer is not stored.
+        """
+        layer = str(layer)
+        if layer not in self.layers:
+            raise unknown("layer of the store", layer, self.layers)
+        if rows is None:
+            rows = np.arange(self.layout.n_units, dtype=np.int64)
+        X = np.empty((len(rows), self.layout.widths[layer]), dtype=np.float32)
+        for shard, (start, end) in enumerate(self.layout.shards):
+            low, high = np.searchsorted(rows, [start, end])
+            if low < high:
+                part = np.load(self._path(shard, layer), mmap_mode="r")
+                wanted = rows[low:high] - start
+                whole = len(wanted) == end - start
+                X[low:high] = part if whole else part[wanted]
+        return X
+
+    def verify(self) -> list[str]:
+        """Read every byte and compare it with what was written.
+
+        Returns
+        -------
+        list of str
+            What is wrong; empty where nothing is.
+        """
+        problems = []
+        try:
+            ActivationStore.open(self.folder)
+        except InputError as error:
+            problems.append(str(error))
+        for shard in range(len(self.layout.shards)):
+            try:
+                files = self.record(shard)["files"]
+            except InputError as error:
+                problems.append(str(error))
+                continue
+            for layer, digest in files.items():
+                path = self._path(shard, layer)
+                if not path.exists():
+                    problems.append(f"{path} is missing")
+                elif _digest_of(path) != digest:
+                    problems.append(f"{path} is damaged; remove it and run again")
+        return problems
+
+    def clean(self) -> None:
+        """Remove what a killed run left half-written."""
+        for part in self.folder.rglob("*.part"):
+            part.unlink(missing_ok=True)
+
+    def _path(self, shard: int, layer: str) -> Path:
+        return self.folder / f"layer-{layer.zfill(2)}" / f"{shard:05d}.npy"
+
+    def _record_path(self, shard: int) -> Path:
+        return self.folder / "shards" / f"{shard:05d}.json"
+
+
+def difference(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Name the parts in which two keys differ, with what they were and are."""
+    parts = sorted(set(old) | set(new))
+    return [
+        f"{part} ({old.get(part, 'none')} there, {new.get(part, 'none')} here)"
+        for part in parts
+        if old.get(part) != new.get(part)
+    ]
+
+
+def nearest(root: str | Path, layout: Layout) -> list[str]:
+    """Say in what the most similar other store under `root` differs.
+
+    Parameters
+    ----------
+    root : str or Path
+        Holds stores.
+    layout : Layout
+        Of the one that is wanted.
+
+    Returns
+    -------
+    list of str
+        The parts of the key, as `difference` names them; empty where there is no other store.
+    """
+    parts: list[list[str]] = []
+    for manifest in sorted(Path(root).glob("*/manifest.json")):
+        try:
+            parts.append(difference(ActivationStore.open(manifest.parent).layout.key, layout.key))
+        except InputError:
+            continue
+    return min(filter(None, parts), key=len, default=[])
+
+
+def require_space(root: str | Path, n_bytes: int) -> None:
+    """Refuse a pass for which the disk has no room.
+
+    Parameters
+    ----------
+    root : str or Path
+        Where the store will be; made if it is not there.
+    n_bytes : int
+        What it will take.
+
+    Raises
+    ------
+    EnvironmentFailure
+        If less is free. The message says how much is needed and what to do.
+    """
+    Path(root).mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(root).free
+    if n_bytes > free:
+        raise EnvironmentFailure(
+            f"the store needs {n_bytes / 1e9:.1f} GB under {root}, {free / 1e9:.1f} GB are free; "
+            "choose another disk (--store), fewer layers (--layers), or --store-dtype float16"
+        )
+
+
+def write_whole(path: Path, content: bytes | npt.NDArray[Any]) -> str:
+    """Write a file so that it stands under its name whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    content : bytes or ndarray
+        An array is written in numpy's format.
+
+    Returns
+    -------
+    str
+        Digest of the file's bytes (XXH3, 128 bit).
+
+    Raises
+    ------
+    EnvironmentFailure
+        If the disk is full.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                np.save(file, content, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        digest = _digest_of(part) if isinstance(content, bytes) else _digest_of_array(content)
+        part.rename(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise EnvironmentFailure(
+                f"the disk is full: {path} could not be written; make room, or choose another "
+                "disk (--store), then run the same command again: it goes on where it stopped"
+            ) from error
+        raise
+    return digest
+
+
+def _digest_of_array(array: npt.NDArray[Any]) -> str:
+    digest = xxhash.xxh3_128()
+    digest.update(_header(array))
+    digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+    return digest.hexdigest()
+
+
+def _header(array: npt.NDArray[Any]) -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array))
+    )
+    return buffer.getvalue()
+
+
+def _digest_of(path: Path) -> str:
+    digest = xxhash.xxh3_128()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _manifest(layout: Layout) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "key": dict(layout.key),
+        "n_units": layout.n_units,
+        "widths": dict(layout.widths),
+        "shards": [list(shard) for shard in layout.shards],
+        "dtype": layout.dtype,
+        "budget": layout.budget,
+        "names": dict(layout.names),
+    }
+
+
+def _sealed(state: dict[str, Any]) -> bytes:
+    body = {k: v for k, v in state.items() if k != "seal"}
+    text = json.dumps(body, ensure_ascii=False)
+    seal = xxhash.xxh3_128(text.encode()).hexdigest()
+    return (json.dumps({**body, "seal": seal}, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _unsealed(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"no activation store: {path} is not there")
+    try:
+        state = json.loads(path.read_bytes())
+        seal = state.pop("seal")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({error}); remove the store and run again") from None
+    if xxhash.xxh3_128(json.dumps(state, ensure_ascii=False).encode()).hexdigest() != seal:
+        raise InputError(f"{path} is damaged; remove the store and run again")
+    return dict(state)
+
+
+def _slug(name: str) -> str:
+    last = name.rstrip("/").split("/")[-1]
+    return "".join(c if c.isalnum() or c in "._" else "-" for c in last)[:40] or "x"
