@@ -226,7 +226,9 @@ def _lay_cls(
 def _pack(texts: list[_Rows], budget: int, pad_id: int) -> list[Batch]:
     longest = [max(len(row) for row in text.ids) for text in texts]
     order = sorted(range(len(texts)), key=lambda k: (-longest[k], k))
-    batches, members, n_rows, width = [], [], 0, 0
+    batches: list[Batch] = []
+    members: list[_Rows] = []
+    n_rows = width = 0
     for k in order:
         wider = max(width, longest[k])
         if members and (n_rows + len(texts[k].ids)) * wider > budget:
@@ -247,9 +249,7 @@ def _batch(texts: list[_Rows], width: int, pad_id: int) -> Batch:
         ids[k, : len(row)] = row
         mask[k, : len(row)] = 1
     first = np.cumsum([0, *(len(text.ids) for text in texts)])
-    positions = [
-        (text.rows + first[k]) * width + text.positions for k, text in enumerate(texts)
-    ]
+    positions = [(text.rows + first[k]) * width + text.positions for k, text in enumerate(texts)]
     return Batch(
         input_ids=torch.from_numpy(ids),
         attention_mask=torch.from_numpy(mask),

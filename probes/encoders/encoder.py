@@ -92,8 +92,7 @@ class LayerReader:
             self.widths["final"] = last.shape[-1]
         theirs = getattr(output, "hidden_states", None)
         agree = [
-            bool(torch.equal(states[name], h))
-            for name, h in zip(every, theirs or (), strict=False)
+            bool(torch.equal(states[name], h)) for name, h in zip(every, theirs or (), strict=False)
         ]
         self.semantics = {
             "blocks": self._path,

@@ -2,98 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
 from probes.errors import EnvironmentFailure, InputError, unknown
+from probes.states.files import digest_of, sealed, unsealed, write_whole
+from probes.states.layout import Layout, difference
 
-StoreDtype = Literal["float32", "float16"]
 FORMAT = "1"
-SHARD_BYTES = 256 * 2**20
-SHARD_UNITS = 1024, 16384
-SHARD_TEXTS = 1024
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a store is for, and how it is cut.
-
-    Parameters
-    ----------
-    key : mapping of str to str
-        What decides the vectors: the encoder's fingerprint, texts, units, pooling, ….
-    n_units : int
-        Number of vectors of each layer.
-    widths : mapping of str to int
-        Width of each layer that the model has, stored or not.
-    shards : tuple of (int, int)
-        First and end (exclusive) unit of each shard.
-    dtype : {"float32", "float16"}
-        Of the files.
-    budget : int
-        Rows × tokens of the batches that fill it; a resumed run keeps to it.
-    names : mapping of str to str
-        Model, corpus and so on by name, for people; they decide nothing.
-    """
-
-    key: Mapping[str, str]
-    n_units: int
-    widths: Mapping[str, int]
-    shards: tuple[tuple[int, int], ...]
-    dtype: StoreDtype
-    budget: int
-    names: Mapping[str, str]
-
-    @property
-    def digest(self) -> str:
-        """Digest of the key, 16 hexadecimal digits."""
-        return xxhash.xxh3_64(json.dumps(dict(self.key), sort_keys=True)).hexdigest()
-
-    def n_bytes(self, layers: Iterable[str]) -> int:
-        """Bytes that these layers take on disk."""
-        size = np.dtype(self.dtype).itemsize
-        return sum(self.n_units * self.widths[layer] * size for layer in layers)
-
-
-def cut_shards(
-    text_index: npt.NDArray[np.int64], bytes_per_unit: int
-) -> tuple[tuple[int, int], ...]:
-    """Cut a corpus into shards, between texts.
-
-    Parameters
-    ----------
-    text_index : ndarray of shape (n_units,), int64
-        The text of each unit, not decreasing.
-    bytes_per_unit : int
-        Of all the model's layers together.
-
-    Returns
-    -------
-    tuple of (int, int)
-        First and end (exclusive) unit of each. A function of the arguments alone, hence the same
-        for any number of processes and any choice of layers.
-    """
-    low, high = SHARD_UNITS
-    most = min(max(SHARD_BYTES // max(bytes_per_unit, 1), low), high)
-    edges = np.flatnonzero(np.diff(text_index, prepend=-1, append=text_index[-1] + 1))
-    shards, start, n_texts = [], 0, 0
-    for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        if n_texts and (end - start > most or n_texts == SHARD_TEXTS):
-            shards.append((start, begin))
-            start, n_texts = begin, 0
-        n_texts += 1
-    shards.append((start, int(edges[-1])))
-    return tuple(shards)
 
 
 class ActivationStore:
@@ -147,7 +68,7 @@ class ActivationStore:
                 raise InputError(f"the store {folder} was made for another {part}; remove it")
             return store
         (folder / "shards").mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "manifest.json", _sealed(_manifest(layout)))
+        write_whole(folder / "manifest.json", sealed(_manifest(layout)))
         return cls(folder, layout)
 
     @classmethod
@@ -170,7 +91,7 @@ class ActivationStore:
             If it is no store, or its manifest is damaged.
         """
         folder = Path(folder)
-        state = _unsealed(folder / "manifest.json")
+        state = unsealed(folder / "manifest.json")
         if state.get("format") != FORMAT:
             raise InputError(f"{folder}: format {state.get('format')!r}, expected {FORMAT!r}")
         layout = Layout(
@@ -211,15 +132,13 @@ class ActivationStore:
     def record(self, shard: int) -> dict[str, Any]:
         """Read what is known of a shard; ``{"files": {}}`` where it is not done."""
         path = self._record_path(shard)
-        return _unsealed(path) if path.exists() else {"files": {}, "lost": [], "cut": []}
+        return unsealed(path) if path.exists() else {"files": {}, "lost": [], "cut": []}
 
     def missing(self, shard: int, layers: Sequence[str]) -> list[str]:
         """List the layers of a shard that are not stored yet."""
         files = self.record(shard)["files"]
         return [
-            layer
-            for layer in layers
-            if layer not in files or not self._path(shard, layer).exists()
+            layer for layer in layers if layer not in files or not self._path(shard, layer).exists()
         ]
 
     def write(
@@ -257,8 +176,10 @@ class ActivationStore:
         record.update(
             lost=list(map(int, lost)), cut=list(map(int, cut)), counts=dict(sorted(counts.items()))
         )
-        record["files"] = {k: record["files"][k] for k in self.layout.widths if k in record["files"]}
-        write_whole(self._record_path(shard), _sealed(record))
+        record["files"] = {
+            k: record["files"][k] for k in self.layout.widths if k in record["files"]
+        }
+        write_whole(self._record_path(shard), sealed(record))
 
     def X(
         self, layer: str | int, rows: npt.NDArray[np.int64] | None = None
@@ -320,7 +241,7 @@ class ActivationStore:
                 path = self._path(shard, layer)
                 if not path.exists():
                     problems.append(f"{path} is missing")
-                elif _digest_of(path) != digest:
+                elif digest_of(path) != digest:
                     problems.append(f"{path} is damaged; remove it and run again")
         return problems
 
@@ -334,16 +255,6 @@ class ActivationStore:
 
     def _record_path(self, shard: int) -> Path:
         return self.folder / "shards" / f"{shard:05d}.json"
-
-
-def difference(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Name the parts in which two keys differ, with what they were and are."""
-    parts = sorted(set(old) | set(new))
-    return [
-        f"{part} ({old.get(part, 'none')} there, {new.get(part, 'none')} here)"
-        for part in parts
-        if old.get(part) != new.get(part)
-    ]
 
 
 def nearest(root: str | Path, layout: Layout) -> list[str]:
@@ -394,73 +305,6 @@ def require_space(root: str | Path, n_bytes: int) -> None:
         )
 
 
-def write_whole(path: Path, content: bytes | npt.NDArray[Any]) -> str:
-    """Write a file so that it stands under its name whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-        In a folder that exists.
-    content : bytes or ndarray
-        An array is written in numpy's format.
-
-    Returns
-    -------
-    str
-        Digest of the file's bytes (XXH3, 128 bit).
-
-    Raises
-    ------
-    EnvironmentFailure
-        If the disk is full.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                np.save(file, content, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        digest = _digest_of(part) if isinstance(content, bytes) else _digest_of_array(content)
-        part.rename(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EnvironmentFailure(
-                f"the disk is full: {path} could not be written; make room, or choose another "
-                "disk (--store), then run the same command again: it goes on where it stopped"
-            ) from error
-        raise
-    return digest
-
-
-def _digest_of_array(array: npt.NDArray[Any]) -> str:
-    digest = xxhash.xxh3_128()
-    digest.update(_header(array))
-    digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
-    return digest.hexdigest()
-
-
-def _header(array: npt.NDArray[Any]) -> bytes:
-    import io
-
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        buffer, np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array))
-    )
-    return buffer.getvalue()
-
-
-def _digest_of(path: Path) -> str:
-    digest = xxhash.xxh3_128()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _manifest(layout: Layout) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -472,26 +316,6 @@ def _manifest(layout: Layout) -> dict[str, Any]:
         "budget": layout.budget,
         "names": dict(layout.names),
     }
-
-
-def _sealed(state: dict[str, Any]) -> bytes:
-    body = {k: v for k, v in state.items() if k != "seal"}
-    text = json.dumps(body, ensure_ascii=False)
-    seal = xxhash.xxh3_128(text.encode()).hexdigest()
-    return (json.dumps({**body, "seal": seal}, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def _unsealed(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(f"no activation store: {path} is not there")
-    try:
-        state = json.loads(path.read_bytes())
-        seal = state.pop("seal")
-    except (ValueError, KeyError, AttributeError) as error:
-        raise InputError(f"{path} is damaged ({error}); remove the store and run again") from None
-    if xxhash.xxh3_128(json.dumps(state, ensure_ascii=False).encode()).hexdigest() != seal:
-        raise InputError(f"{path} is damaged; remove the store and run again")
-    return dict(state)
 
 
 def _slug(name: str) -> str:

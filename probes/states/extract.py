@@ -1,0 +1,355 @@
+"""The pass over a corpus that fills an activation store."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Literal
+
+import filelock
+import numpy as np
+import torch
+import xxhash
+from torch import Tensor
+
+from probes.encoders.align import Truncation
+from probes.encoders.batches import Batch, Plan
+from probes.encoders.pooling import Pooling
+from probes.encoders.text import TextEncoder
+from probes.errors import EnvironmentFailure, InputError
+from probes.states.layout import Layout, StoreDtype, cut_shards
+from probes.states.store import ActivationStore, require_space
+from probes.states.world import World, alone
+from probes.task import Task
+
+Lost = Literal["error", "skip"]
+CPU_BUDGET, DEVICE_BUDGET = 1024, 16384
+
+
+def extract(
+    task: Task,
+    encoder: TextEncoder,
+    root: str,
+    *,
+    layers: Sequence[str] | None = None,
+    pooling: Pooling | None = None,
+    truncation: Truncation = "error",
+    lost: Lost = "error",
+    dtype: StoreDtype = "float32",
+    budget: int | None = None,
+    world: World | None = None,
+    advance: Callable[[int], None] = lambda n_units: None,
+) -> ActivationStore:
+    """Encode a task's corpus once, or finish what an earlier run began.
+
+    Parameters
+    ----------
+    task : Task
+        Its texts and units; labels, splits and groups do not enter.
+    encoder : TextEncoder
+        The model.
+    root : str
+        Folder of activation stores.
+    layers : sequence of str, optional
+        Some of ``encoder.layers``; all by default. Blocks above the highest are not computed.
+    pooling : {"first", "last", "mean", "max", "cls"}, optional
+        From sub-tokens to a unit. By default the mean, for causal models the last.
+    truncation : {"error", "window", "truncate"}
+        What to do with a text that is longer than the model allows.
+    lost : {"error", "skip"}
+        What to do with a unit that no sub-token covers: refuse it, or leave it out, counted.
+    dtype : {"float32", "float16"}
+        Of the files.
+    budget : int, optional
+        Rows × tokens of a batch: by default 1,024 on a CPU, 16,384 elsewhere.
+    world : World, optional
+        The processes that share the pass, each taking whole shards; this one alone by default.
+    advance : callable
+        Is called with the number of units that were answered since the last call.
+
+    Returns
+    -------
+    ActivationStore
+        With at least these layers.
+
+    Raises
+    ------
+    InputError
+        If a text is too long, a unit is not covered, or a vector is not finite.
+    EnvironmentFailure
+        If the disk has no room, or another run is filling the same store.
+
+    Notes
+    -----
+    Shards are runs of the corpus and batches are a function of their shard, so the bytes of the
+    store depend neither on the number of processes nor on where an earlier run stopped.
+    """
+    world = alone(encoder.device) if world is None else world
+    layers = encoder.layers if layers is None else tuple(layers)
+    pooling = default_pooling(encoder) if pooling is None else pooling
+    layout = _layout(task, encoder, pooling, truncation, dtype, budget)
+    with _prepared(root, layout, layers, world) as store:
+        shards = range(world.rank, len(store.layout.shards), world.size)
+        for shard in shards:
+            if not store.missing(shard, layers):
+                start, end = store.layout.shards[shard]
+                advance(end - start)
+        todo = [shard for shard in shards if store.missing(shard, layers)]
+        _Pass(task, encoder, store, layers, pooling, truncation, lost, advance).run(todo)
+        world.wait()
+    _require_units(task, store, lost)
+    return store
+
+
+def default_pooling(encoder: TextEncoder) -> Pooling:
+    """Pool by the mean, and by the last sub-token where it alone has seen the whole unit."""
+    return "last" if encoder.is_causal else "mean"
+
+
+def _layout(
+    task: Task,
+    encoder: TextEncoder,
+    pooling: Pooling,
+    truncation: Truncation,
+    dtype: StoreDtype,
+    budget: int | None,
+) -> Layout:
+    texts, units = xxhash.xxh3_128(), xxhash.xxh3_128()
+    for text in task.texts:
+        texts.update(text.encode("utf-8", "surrogatepass") + b"\x00")
+    units.update(np.ascontiguousarray(task.text_index).tobytes())
+    units.update(np.ascontiguousarray(task.spans).tobytes())
+    per_unit = task.spans.shape[1] // 2
+    widths = {name: width * per_unit for name, width in encoder.widths.items()}
+    key = {
+        **encoder.fingerprint,
+        "texts": texts.hexdigest(),
+        "units": units.hexdigest(),
+        "pooling": pooling,
+        "truncation": truncation,
+        "longest text": str(encoder.max_tokens),
+        "stored as": dtype,
+    }
+    size = np.dtype(dtype).itemsize
+    return Layout(
+        key=key,
+        n_units=task.n_units,
+        widths=widths,
+        shards=cut_shards(task.text_index, size * sum(widths.values())),
+        dtype=dtype,
+        budget=budget or (CPU_BUDGET if encoder.device.type == "cpu" else DEVICE_BUDGET),
+        names={
+            "model": encoder.name,
+            "revision": encoder.revision,
+            "task": task.title or task.name,
+            "unit": task.unit,
+        },
+    )
+
+
+@contextmanager
+def _prepared(
+    root: str, layout: Layout, layers: Sequence[str], world: World
+) -> Iterator[ActivationStore]:
+    """Let the first process make the folder, and hold its lock while any process writes."""
+    store = lock = None
+    if world.is_first:
+        store = ActivationStore.prepare(root, layout)
+        todo = [
+            (end - start) * sum(layout.widths[name] for name in store.missing(shard, layers))
+            for shard, (start, end) in enumerate(store.layout.shards)
+        ]
+        if sum(todo):
+            lock = filelock.FileLock(store.folder.with_suffix(".lock"))
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                raise EnvironmentFailure(
+                    f"another run is filling the store {store.folder}; wait for it, or choose "
+                    "another place (--store)"
+                ) from None
+            store.clean()
+            require_space(root, sum(todo) * np.dtype(layout.dtype).itemsize)
+    try:
+        world.wait()
+        yield store or ActivationStore.prepare(root, layout)
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+class _Pass:
+    """One process's share of the pass: batches on one side, files on the other."""
+
+    def __init__(
+        self,
+        task: Task,
+        encoder: TextEncoder,
+        store: ActivationStore,
+        layers: Sequence[str],
+        pooling: Pooling,
+        truncation: Truncation,
+        lost: Lost,
+        advance: Callable[[int], None],
+    ) -> None:
+        self._task = task
+        self._encoder = encoder
+        self._store = store
+        self._layers = layers
+        self._pooling = pooling
+        self._truncation = truncation
+        self._lost = lost
+        self._advance = advance
+
+    def run(self, shards: Sequence[int]) -> None:
+        """Fill the shards, writing each while the next is computed.
+
+        On a CPU, each core computes batches of its own: there is less to wait for than if all
+        cores shared one batch, and a vector does not depend on the number of cores.
+        """
+        if not shards:
+            return
+        n_threads = torch.get_num_threads()
+        n_workers = n_threads if self._encoder.device.type == "cpu" else 1
+        workers = ThreadPoolExecutor(n_workers, initializer=_single if n_workers > 1 else None)
+        writer = ThreadPoolExecutor(1)
+        computing: deque[_Shard] = deque()
+        writing: deque[Future[None]] = deque()
+        try:
+            for number in shards:
+                computing.append(self._start(number, workers))
+                if len(computing) > 1:
+                    self._finish(computing.popleft(), writer, writing)
+            self._finish(computing.popleft(), writer, writing)
+            while writing:
+                writing.popleft().result()
+        finally:
+            workers.shutdown(wait=True, cancel_futures=True)
+            writer.shutdown(wait=True, cancel_futures=True)
+            torch.set_num_threads(n_threads)
+
+    def _start(self, number: int, workers: ThreadPoolExecutor) -> _Shard:
+        start, end = self._store.layout.shards[number]
+        index = self._task.text_index[start:end]
+        first = int(index[0])
+        plan = self._encoder.plan(
+            self._task.texts[first : int(index[-1]) + 1],
+            index - first,
+            self._task.spans[start:end],
+            pooling=self._pooling,
+            truncation=self._truncation,
+            budget=self._store.layout.budget,
+            first_text=first,
+        )
+        if self._lost == "error":
+            uncovered = np.setdiff1d(plan.lost, plan.cut)
+            if len(uncovered):
+                raise _uncovered(self._task, start + int(uncovered[0]), len(uncovered))
+        layers = self._store.missing(number, self._layers)
+        dtype = getattr(torch, self._store.layout.dtype)
+        vectors = {
+            name: torch.empty((end - start, self._store.layout.widths[name]), dtype=dtype)
+            for name in layers
+        }
+        for array in vectors.values():
+            array[torch.from_numpy(plan.lost)] = torch.nan
+        shard = _Shard(number, start, plan, vectors, [])
+        shard.futures.extend(workers.submit(self._compute, shard, b) for b in plan.batches)
+        return shard
+
+    def _compute(self, shard: _Shard, batch: Batch) -> int:
+        def keep(layer: str, vectors: Tensor) -> None:
+            wanted = shard.vectors.get(layer)
+            if wanted is None:
+                return
+            narrow = vectors.to(wanted.dtype).cpu()
+            if not torch.isfinite(narrow.sum(dtype=torch.float64)):
+                self._require_finite(layer, vectors, narrow, batch, shard.start)
+            wanted[batch.units] = narrow
+
+        self._encoder.run(batch, tuple(shard.vectors), self._pooling, keep)
+        return len(batch.units)
+
+    def _require_finite(
+        self, layer: str, vectors: Tensor, narrow: Tensor, batch: Batch, start: int
+    ) -> None:
+        bad = torch.nonzero(~torch.isfinite(narrow).all(dim=1)).flatten()
+        if not len(bad):
+            return
+        unit = start + int(batch.units[bad[0]])
+        overflow = bool(torch.isfinite(vectors[bad[0].to(vectors.device)]).all())
+        raise InputError(
+            f"layer {layer}, text {self._task.text_index[unit]} "
+            f"({_shown(self._task, unit)}): the vector of a unit "
+            + (
+                f"does not fit into {self._store.layout.dtype}; choose --store-dtype float32"
+                if overflow
+                else "holds NaN or infinity; choose --dtype float32, or check the model's weights"
+            )
+        )
+
+    def _finish(
+        self, shard: _Shard, writer: ThreadPoolExecutor, writing: deque[Future[None]]
+    ) -> None:
+        for future in shard.futures:
+            self._advance(future.result())
+        self._advance(len(shard.plan.lost))
+        while len(writing) > 1:
+            writing.popleft().result()
+        writing.append(writer.submit(self._write, shard))
+
+    def _write(self, shard: _Shard) -> None:
+        self._store.write(
+            shard.number,
+            {name: array.numpy() for name, array in shard.vectors.items()},
+            lost=(shard.plan.lost + shard.start).tolist(),
+            cut=(shard.plan.cut + shard.start).tolist(),
+            counts={
+                "n_truncated": int(shard.plan.n_truncated),
+                "n_windowed": int(shard.plan.n_windowed),
+            },
+        )
+
+
+class _Shard:
+    """A shard in the making."""
+
+    def __init__(
+        self,
+        number: int,
+        start: int,
+        plan: Plan,
+        vectors: dict[str, Tensor],
+        futures: list[Future[int]],
+    ) -> None:
+        self.number = number
+        self.start = start
+        self.plan = plan
+        self.vectors = vectors
+        self.futures = futures
+
+
+def _single() -> None:
+    torch.set_num_threads(1)
+
+
+def _require_units(task: Task, store: ActivationStore, lost: Lost) -> None:
+    uncovered = np.setdiff1d(store.lost, store.cut)
+    if lost == "error" and len(uncovered):
+        raise _uncovered(task, int(uncovered[0]), len(uncovered))
+
+
+def _uncovered(task: Task, unit: int, n: int) -> InputError:
+    more = f" (and {n - 1} more)" if n > 1 else ""
+    return InputError(
+        f"no sub-token covers the {task.unit} {task.surfaces[unit]!r} of text "
+        f"{task.text_index[unit]} ({_shown(task, unit)}){more}: an empty string, or characters "
+        "that the tokenizer drops; mend the data, or leave such units out with --lost skip"
+    )
+
+
+def _shown(task: Task, unit: int) -> str:
+    text = task.texts[int(task.text_index[unit])]
+    return repr(text if len(text) <= 60 else text[:57] + "…")

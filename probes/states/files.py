@@ -1,0 +1,104 @@
+"""Files that stand under their name whole or not at all, and records that know their digest."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from probes.errors import EnvironmentFailure, InputError
+
+
+def write_whole(path: Path, content: bytes | npt.NDArray[Any]) -> str:
+    """Write a file so that it stands under its name whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    content : bytes or ndarray
+        An array is written in numpy's format.
+
+    Returns
+    -------
+    str
+        Digest of the file's bytes (XXH3, 128 bit).
+
+    Raises
+    ------
+    EnvironmentFailure
+        If the disk is full.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                np.save(file, content, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        digest = digest_of(part)
+        part.rename(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise EnvironmentFailure(
+                f"the disk is full: {path} could not be written; make room, or choose another "
+                "disk (--store), then run the same command again: it goes on where it stopped"
+            ) from error
+        raise
+    return digest
+
+
+def digest_of(path: Path) -> str:
+    """Digest a file's bytes (XXH3, 128 bit)."""
+    digest = xxhash.xxh3_128()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sealed(state: dict[str, Any]) -> bytes:
+    """Write a record as JSON with a digest of itself, so that a flipped bit is found."""
+    body = {k: v for k, v in state.items() if k != "seal"}
+    text = json.dumps(body, ensure_ascii=False)
+    seal = xxhash.xxh3_128(text.encode()).hexdigest()
+    return (json.dumps({**body, "seal": seal}, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def unsealed(path: Path) -> dict[str, Any]:
+    """Read what `sealed` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        Of the record.
+
+    Returns
+    -------
+    dict
+        Without the digest.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or damaged.
+    """
+    if not path.is_file():
+        raise InputError(f"no activation store: {path} is not there")
+    try:
+        state = json.loads(path.read_bytes())
+        seal = state.pop("seal")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({error}); remove the store and run again") from None
+    if xxhash.xxh3_128(json.dumps(state, ensure_ascii=False).encode()).hexdigest() != seal:
+        raise InputError(f"{path} is damaged; remove the store and run again")
+    return dict(state)
