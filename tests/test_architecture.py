@@ -25,6 +25,8 @@ FLOORS = {
     "probes.results": 1,
     "probes.stats": 1,
     "probes.configs": 1,
+    "probes.metrics": 0,
+    "probes.choices": 0,
     "probes.errors": 0,
     "probes": 0,
 }

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from probes.choices import Truncation
 from probes.errors import InputError
 
-Truncation = Literal["error", "window", "truncate"]
 Ints = npt.NDArray[np.int64]
 
 
@@ -50,6 +49,7 @@ class Pieces:
         ids: Sequence[Sequence[int]],
         offsets: Sequence[Sequence[tuple[int, int]]],
         special: Sequence[Sequence[int]],
+        markers: Ints | None = None,
     ) -> Pieces:
         """Gather what a tokenizer answers.
 
@@ -59,6 +59,8 @@ class Pieces:
             What was tokenised.
         ids, offsets, special : sequence of sequences, one a text
             The token ids, the characters that each covers, and 1 for each special token.
+        markers : ndarray of int64, optional
+            Ids of the tokens that stand for white space alone, such as a lone ``▁`` or ``Ġ``.
 
         Returns
         -------
@@ -68,7 +70,13 @@ class Pieces:
         Raises
         ------
         InputError
-            If the tokenizer gives no usable offsets: the characters cannot be aligned.
+            If the tokenizer gives no usable offsets: a token covers zero characters, and is no
+            marker of white space.
+
+        Notes
+        -----
+        A token of white space alone is the beginning of the word after it, as the tokenizer
+        itself sees it.
         """
         bounds = _bounds([len(row) for row in ids])
         text_starts = _bounds([len(text) + 1 for text in texts])
@@ -80,10 +88,14 @@ class Pieces:
         content = np.flatnonzero(marks == 0)
         owner = np.repeat(np.arange(len(ids)), np.diff(bounds))[content]
         spans = spans[content] + text_starts[owner, None]
-        if len(spans) and not (spans[:, 1] > spans[:, 0]).any():
+        marked = np.isin(flat[content], () if markers is None else markers)
+        spans = _with_next_word(texts, spans, text_starts[owner + 1] - 1, marked)
+        empty = np.flatnonzero(spans[:, 1] <= spans[:, 0])
+        if len(empty):
             raise InputError(
-                "this tokenizer gives no usable character offsets (every token covers zero "
-                "characters), so words cannot be aligned with its sub-tokens"
+                "this tokenizer gives no usable character offsets: a token of text "
+                f"{owner[empty[0]]} ({texts[owner[empty[0]]][:60]!r}) covers zero characters, so "
+                "words cannot be aligned with sub-tokens"
             )
         return cls(
             ids=flat,
@@ -136,6 +148,23 @@ class Pieces:
             if len(hit):
                 found[row] = low + hit[0], low + hit[-1] + 1
         return found
+
+
+def _with_next_word(
+    texts: Sequence[str], spans: Ints, text_ends: Ints, marked: npt.NDArray[np.bool_]
+) -> Ints:
+    """Let tokens that cover white space alone reach to the first character of the next word."""
+    space = np.fromiter((c.isspace() for text in texts for c in (*text, " ")), np.bool_)
+    filled = np.concatenate([[0], np.cumsum(~space)])
+    blank = marked | ((spans[:, 1] > spans[:, 0]) & (filled[spans[:, 1]] == filled[spans[:, 0]]))
+    if not blank.any():
+        return spans
+    solid = np.append(np.flatnonzero(~space), len(space))
+    following = solid[np.searchsorted(solid, spans[blank, 0])]
+    same_text = following < text_ends[blank]
+    ends = spans[:, 1].copy()
+    ends[blank] = np.maximum(np.where(same_text, following, spans[blank, 0]) + 1, ends[blank])
+    return np.stack([spans[:, 0], ends], axis=1)
 
 
 def _bounds(lengths: Sequence[int]) -> Ints:

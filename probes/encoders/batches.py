@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from probes.encoders.align import Ints, Pieces, Truncation, place, windows
-from probes.encoders.pooling import Pooling, Segments
+from probes.choices import Pooling, Truncation
+from probes.encoders.align import Ints, Pieces, place, windows
+from probes.encoders.pooling import Segments
 from probes.errors import InputError
 
 

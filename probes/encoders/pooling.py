@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Pooling = Literal["first", "last", "mean", "max", "cls"]
+from probes.choices import Pooling
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from torch import Tensor, nn
 
-from probes.encoders.align import Ints, Pieces, Truncation
+from probes.choices import Dtype, Pooling, Truncation
+from probes.encoders.align import Ints, Pieces
 from probes.encoders.batches import Batch, Plan, plan_batches
 from probes.encoders.encoder import LayerReader
 from probes.encoders.fingerprint import config_digest, tokenizer_digest, weights_digest
-from probes.encoders.pooling import Pooling, pool
+from probes.encoders.pooling import pool
 from probes.errors import InputError
 
-Dtype = Literal["float32", "float64", "bfloat16", "float16"]
 SANE_LENGTH = 1_000_000
 
 
@@ -70,6 +71,7 @@ class TextEncoder:
         self.name = name
         self.revision = revision
         self.tokenizer = tokenizer
+        self._markers = _space_markers(tokenizer)
         self.config = model.config.get_text_config()
         self.digest = weights or weights_digest(model)
         self.device = torch.device(device)
@@ -242,7 +244,11 @@ class TextEncoder:
             verbose=False,
         )
         return Pieces.build(
-            texts, answer["input_ids"], answer["offset_mapping"], answer["special_tokens_mask"]
+            texts,
+            answer["input_ids"],
+            answer["offset_mapping"],
+            answer["special_tokens_mask"],
+            self._markers,
         )
 
     def plan(
@@ -387,6 +393,12 @@ def _require_offsets(tokenizer: Any, name: str) -> None:
             f"the tokenizer of {name!r} ({type(tokenizer).__name__}) has no fast backend, hence no "
             "character offsets to align words by; save it with a tokenizer.json"
         )
+
+
+def _space_markers(tokenizer: Any) -> Ints:
+    """Ids of the tokens that stand for white space alone."""
+    vocabulary = tokenizer.get_vocab().items()
+    return np.array([i for token, i in vocabulary if not token.strip("Ġ▁ ")], dtype=np.int64)
 
 
 def _number_of_blocks(config: Any, name: str) -> int:

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Literal
 
 import filelock
 import numpy as np
@@ -14,17 +13,15 @@ import torch
 import xxhash
 from torch import Tensor
 
-from probes.encoders.align import Truncation
+from probes.choices import Lost, Pooling, StoreDtype, Truncation
 from probes.encoders.batches import Batch, Plan
-from probes.encoders.pooling import Pooling
 from probes.encoders.text import TextEncoder
 from probes.errors import EnvironmentFailure, InputError
-from probes.states.layout import Layout, StoreDtype, cut_shards
+from probes.states.layout import Layout, cut_shards
 from probes.states.store import ActivationStore, require_space
 from probes.states.world import World, alone
 from probes.task import Task
 
-Lost = Literal["error", "skip"]
 CPU_BUDGET, DEVICE_BUDGET = 1024, 16384
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
-StoreDtype = Literal["float32", "float16"]
+from probes.choices import StoreDtype
+
 SHARD_BYTES = 256 * 2**20
 SHARD_UNITS = 1024, 16384
 SHARD_TEXTS = 1024

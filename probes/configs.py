@@ -1,0 +1,239 @@
+"""Settings of a command: one dataclass, filled from YAML and flags, saved with the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+import xxhash
+import yaml
+
+from probes.choices import Dtype, Lost, Pooling, StoreDtype, Truncation, Unseen
+from probes.errors import InputError, unknown
+
+PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig:
+    """Probe every layer of a model, with controls, intervals and a report."""
+
+    model: str
+    """Folder with a Hugging Face model, or its name on the hub."""
+    task: Any
+    """Which task, and its options (`probes tasks` lists them)."""
+    out: str
+    """Folder of the run: results, predictions, report."""
+    layers: str = "all"
+    """Which layers: numbers and ranges such as 0-6, `final` (after the final norm), or all."""
+    revision: str | None = None
+    """Commit, branch or tag of the model on the hub."""
+    dtype: Dtype = "float32"
+    """In which the model computes."""
+    attention: str | None = None
+    """Attention implementation, as transformers names them."""
+    trust_remote_code: bool = False
+    """Let code that comes with the model run."""
+    max_tokens: int | None = None
+    """The most sub-tokens a text may have; by default what the model's positions allow."""
+    truncation: Truncation = "error"
+    """A longer text: refuse it, cover it with overlapping windows, or keep its beginning."""
+    lost: Lost = "error"
+    """A unit that no sub-token covers: refuse it, or leave it out, counted."""
+    pooling: Pooling | None = None
+    """From sub-tokens to a unit; by default the mean, and the last for causal models."""
+    store: str | None = None
+    """Folder of activation stores; by default `store` beside the run's folder."""
+    store_dtype: StoreDtype = "float32"
+    """In which vectors are stored."""
+    penalties: tuple[float, ...] = PENALTIES
+    """L2 penalties per mean loss, of which dev chooses one; extended where it chooses an edge."""
+    unseen: Unseen = "wrong"
+    """A class that the training split lacks: counts as wrong, is an error, or is left out."""
+    draws: int = 5
+    """Number of draws of the control task."""
+    random_model: bool = True
+    """Also probe the same architecture with random weights."""
+    seed: int = 0
+    """Of control tasks, random weights and resamples."""
+
+    def __post_init__(self) -> None:
+        if not self.penalties or min(self.penalties) <= 0:
+            raise InputError(f"penalties {self.penalties}: expected at least one, all positive")
+        if len(set(self.penalties)) < len(self.penalties):
+            raise InputError(f"penalties {self.penalties}: one stands twice")
+        if self.draws < 0:
+            raise InputError(f"draws {self.draws}: expected 0 (no control task) or more")
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed}: expected 0 or more")
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a configuration file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of YAML with one mapping.
+
+    Returns
+    -------
+    dict
+        By key.
+
+    Raises
+    ------
+    InputError
+        If it is not there, is no YAML, holds no mapping, or a key twice.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no configuration file {path}; check the path after --config")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        first = " ".join(str(error).split())
+        raise InputError(f"{path} is no YAML: {first}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no keys; expected lines such as `model: bert-base-uncased`")
+    return content
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice, and reads 1e-3 as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"the key {key!r} stands twice (line {node.start_mark.line})")
+        return super().construct_mapping(node, deep=deep)
+
+
+def fill(cls: type[T], values: dict[str, Any], where: str, *, partial: Any = None) -> T:
+    """Make a dataclass of values that came from outside, strictly.
+
+    Parameters
+    ----------
+    cls : type
+        The dataclass; a field that is a dataclass itself takes a mapping.
+    values : dict
+        By field name (``-`` may stand for ``_``).
+    where : str
+        Names the source in a complaint.
+    partial : object, optional
+        What stands for a required field that is not given; an error by default.
+
+    Returns
+    -------
+    object
+        Of `cls`.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown (with the nearest one), a value has the wrong type, or a required field
+        is missing.
+    """
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    given: dict[str, Any] = {}
+    for key, value in values.items():
+        name = str(key).replace("-", "_")
+        if name not in fields:
+            raise unknown(f"key in {where}", str(key), fields)
+        given[name] = _converted(hints[name], value, f"{where}, key {key!r}", partial)
+    for name, f in fields.items():
+        optional = f.default is not dataclasses.MISSING or (
+            f.default_factory is not dataclasses.MISSING
+        )
+        if name not in given and not optional:
+            if partial is None:
+                raise InputError(f"{where} lacks the key {name!r}")
+            given[name] = partial
+    try:
+        return cls(**given)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _converted(hint: Any, value: Any, where: str, partial: Any) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, dict):
+            raise InputError(f"{where}: expected keys with values, came {value!r}")
+        return fill(hint, value, where, partial=partial)
+    if typing.get_origin(hint) is tuple and isinstance(value, (str, int, float)):
+        value = [value]  # a single value for a list, as `field: upos`
+    if isinstance(value, str) and _takes_float(hint):
+        try:
+            value = float(value)  # YAML reads 1e-3 as a string
+        except ValueError:
+            pass
+    if typing.get_origin(hint) is tuple and isinstance(value, list) and _takes_float(hint):
+        value = [float(v) if isinstance(v, str) and _is_number(v) else v for v in value]
+    try:
+        return pydantic.TypeAdapter(hint).validate_json(_json(value), strict=True)
+    except (pydantic.ValidationError, TypeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, pydantic.ValidationError) else error
+        raise InputError(f"{where}: came {value!r}; {reason}") from None
+
+
+def _json(value: Any) -> str:
+    """Write a value as JSON, so that lists are read as tuples and nothing else is coerced."""
+    import json
+
+    return json.dumps(value)
+
+
+def _takes_float(hint: Any) -> bool:
+    if hint is float:
+        return True
+    if typing.get_origin(hint) in (tuple, typing.Union, types.UnionType):
+        return any(_takes_float(arg) for arg in typing.get_args(hint))
+    return False
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def to_yaml(config: Any) -> str:
+    """Write a resolved configuration, every field of it.
+
+    Parameters
+    ----------
+    config : dataclass
+        Of settings.
+
+    Returns
+    -------
+    str
+        YAML that `fill` reads back to an equal one.
+    """
+    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+
+
+def digest(config: Any) -> str:
+    """Digest a resolved configuration, 16 hexadecimal digits."""
+    return xxhash.xxh3_64(to_yaml(config).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value
