@@ -174,10 +174,7 @@ def _converted(hint: Any, value: Any, where: str, partial: Any) -> Any:
     if typing.get_origin(hint) is tuple and isinstance(value, (str, int, float)):
         value = [value]  # a single value for a list, as `field: upos`
     if isinstance(value, str) and _takes_float(hint):
-        try:
-            value = float(value)  # YAML reads 1e-3 as a string
-        except ValueError:
-            pass
+        value = float(value) if _is_number(value) else value  # YAML reads 1e-3 as a string
     if typing.get_origin(hint) is tuple and isinstance(value, list) and _takes_float(hint):
         value = [float(v) if isinstance(v, str) and _is_number(v) else v for v in value]
     try:
@@ -223,7 +220,7 @@ def to_yaml(config: Any) -> str:
     str
         YAML that `fill` reads back to an equal one.
     """
-    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
 
 
 def digest(config: Any) -> str:
@@ -231,9 +228,10 @@ def digest(config: Any) -> str:
     return xxhash.xxh3_64(to_yaml(config).encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Lay out a configuration as mappings, lists and scalars, as YAML reads it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

@@ -56,8 +56,6 @@ class Row:
         The draw, where there is one.
     control_of : str
         The task that a control belongs to; empty otherwise.
-    seconds : float or None
-        What it took.
     store : str
         Key of the activation store that was read.
     config : str
@@ -85,7 +83,6 @@ class Row:
     n_lost: int
     seed: int | None
     control_of: str
-    seconds: float | None
     store: str
     config: str
 

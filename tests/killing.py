@@ -20,7 +20,19 @@ from probes.task import word_task
 
 def corpus(n: int = 240):
     rng = random.Random(5)
-    words = "the old dog walks near a light that she likes unbelievably".split()
+    words = [
+        "the",
+        "old",
+        "dog",
+        "walks",
+        "near",
+        "a",
+        "light",
+        "that",
+        "she",
+        "likes",
+        "unbelievably",
+    ]
     sentences = [[rng.choice(words) for _ in range(rng.randint(2, 14))] for _ in range(n)]
     labels = [[word[0] for word in sentence] for sentence in sentences]
     names = [str(k) for k in range(n)]
@@ -40,7 +52,7 @@ def main() -> None:
     for k in range(kills + 1):
         child = os.fork()
         if child == 0:
-            sys.stderr = open(os.devnull, "w")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             fill(model, root)
             os._exit(0)
         if k < kills:

@@ -362,7 +362,7 @@ def test_not_finite_vectors_are_located(tiny, tmp_path):
     with torch.no_grad():
         encoder._model.encoder.layer[1].output.dense.bias.add_(1e9)
     task = words_of(SENTENCES[:2])
-    with pytest.raises(InputError, match="layer 2, text .*does not fit into float16"):
+    with pytest.raises(InputError, match=r"layer 2, text .*does not fit into float16"):
         extract(task, _without_norm(encoder), tmp_path, dtype="float16")
 
 

@@ -1,5 +1,6 @@
 """The store: round trips, resumes to the same bytes, and never answers for another key."""
 
+import itertools
 import json
 import os
 import shutil
@@ -245,7 +246,7 @@ def test_shards_divide_the_corpus_between_texts(lengths, width):
     shards = cut_shards(index, width)
     assert shards[0][0] == 0
     assert shards[-1][1] == len(index)
-    assert all(a[1] == b[0] for a, b in zip(shards, shards[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(shards))
     assert all(start == 0 or index[start] != index[start - 1] for start, _ in shards)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from probes.encoders.align import Ints, Pieces
 from probes.encoders.batches import Batch, Plan, plan_batches
 from probes.encoders.encoder import LayerReader
 from probes.encoders.fingerprint import config_digest, tokenizer_digest, weights_digest
+from probes.encoders.load import load_config, load_tokenizer, load_weights, model_options
 from probes.encoders.pooling import pool
 from probes.errors import InputError
 
@@ -141,25 +141,8 @@ class TextEncoder:
             or its checkpoint lacks some of the weights.
         """
         where = {"revision": revision, "trust_remote_code": trust_remote_code}
-        config, tokenizer = _load_config(name, where), _load_tokenizer(name, where)
-        options = {**where, **_options(config, dtype, attention)}
-        quiet = transformers.logging.get_verbosity()
-        transformers.logging.set_verbosity_error()  # its load report lists poolers left out
-        try:
-            model, info = transformers.AutoModel.from_pretrained(
-                name, config=config, output_loading_info=True, **options
-            )
-        except (OSError, ValueError, ImportError) as error:
-            raise _not_loaded(name, error) from error
-        finally:
-            transformers.logging.set_verbosity(quiet)
-        missing = [key for key in info["missing_keys"] if "pooler" not in key]
-        if missing:
-            raise InputError(
-                f"the checkpoint {name!r} lacks {len(missing)} weights of its model "
-                f"({', '.join(sorted(missing)[:3])}, …), which would be random; check the folder, "
-                "or give the model that the checkpoint was saved from"
-            )
+        config, tokenizer = load_config(name, where), load_tokenizer(name, where)
+        model = load_weights(name, config, {**where, **model_options(config, dtype, attention)})
         commit = getattr(config, "_commit_hash", None)
         return cls(
             _encoder_of(model),
@@ -203,8 +186,8 @@ class TextEncoder:
             As in `from_pretrained`.
         """
         where = {"revision": revision, "trust_remote_code": trust_remote_code}
-        config, tokenizer = _load_config(name, where), _load_tokenizer(name, where)
-        options = _options(config, dtype, attention)
+        config, tokenizer = load_config(name, where), load_tokenizer(name, where)
+        options = model_options(config, dtype, attention)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = transformers.AutoModel.from_config(
@@ -342,41 +325,6 @@ class TextEncoder:
         if "use_cache" in self._keywords:
             inputs["use_cache"] = False
         return {k: v for k, v in inputs.items() if k in self._keywords or k == "input_ids"}
-
-
-def _load_config(name: str, where: dict[str, Any]) -> Any:
-    path = Path(name)
-    if path.is_dir() and not (path / "config.json").is_file():
-        raise InputError(f"the folder {name!r} holds no config.json; give a Hugging Face model")
-    try:
-        return transformers.AutoConfig.from_pretrained(name, **where)
-    except (OSError, ValueError, ImportError) as error:
-        raise _not_loaded(name, error) from error
-
-
-def _load_tokenizer(name: str, where: dict[str, Any]) -> Any:
-    try:
-        return transformers.AutoTokenizer.from_pretrained(name, **where)
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        raise _not_loaded(name, error) from error
-
-
-def _not_loaded(name: str, error: Exception) -> InputError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return InputError(
-        f"no model {name!r}: it is neither a folder with a Hugging Face model nor a name that "
-        f"could be loaded from the hub or its cache ({first})"
-    )
-
-
-def _options(config: Any, dtype: Dtype, attention: str | None) -> dict[str, Any]:
-    options: dict[str, Any] = {"dtype": getattr(torch, dtype)}
-    if attention is not None:
-        options["attn_implementation"] = attention
-    cls = transformers.MODEL_MAPPING.get(type(config), None)
-    if isinstance(cls, type) and "add_pooling_layer" in inspect.signature(cls).parameters:
-        options["add_pooling_layer"] = False
-    return options
 
 
 def _encoder_of(model: Any) -> nn.Module:

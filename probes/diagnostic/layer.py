@@ -1,0 +1,227 @@
+"""One layer: the penalty chosen on dev, the answers on test, the control at that penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from probes.diagnostic.logistic import fit_logistic
+from probes.diagnostic.questions import Ints, Questions
+from probes.diagnostic.ridge import fit_ridge
+from probes.diagnostic.scale import fit_scale
+from probes.task import Split
+
+EXTENSIONS = 3
+"""Decades by which the penalties are extended where dev chooses an edge."""
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """One fitted probe, on standardised inputs.
+
+    Parameters
+    ----------
+    coef : Tensor of shape (n_outputs, width)
+        Weights: one row a class, or one row for a real value.
+    intercept : Tensor of shape (n_outputs,)
+        Intercepts.
+    """
+
+    coef: Tensor
+    intercept: Tensor
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Compute logits or values, shape (n, n_outputs)."""
+        return torch.addmm(self.intercept.to(X.dtype), X, self.coef.T.to(X.dtype))
+
+
+@dataclass(frozen=True, eq=False)
+class LayerAnswers:
+    """What a layer's probe answered.
+
+    Parameters
+    ----------
+    layer : str
+        The layer.
+    penalty : float
+        As dev chose it.
+    at_edge : bool
+        Whether it is still the weakest or the strongest that was tried.
+    dev_scores : dict of float to float
+        Accuracy or R² on dev, by penalty.
+    predicted : dict of Split to ndarray
+        Class codes or values on dev and test.
+    log_probability : ndarray of shape (n_test,)
+        Natural logarithm of the gold class's probability; NaN for real values and for classes that
+        the training split lacks.
+    control : tuple of (ndarray, ndarray)
+        Gold and predicted on test, one pair a draw.
+    """
+
+    layer: str
+    penalty: float
+    at_edge: bool
+    dev_scores: dict[float, float]
+    predicted: dict[Split, npt.NDArray[Any]]
+    log_probability: npt.NDArray[np.float64]
+    control: tuple[tuple[npt.NDArray[Any], npt.NDArray[Any]], ...]
+
+
+def probe_layer(
+    layer: str,
+    X: dict[Split, npt.NDArray[np.float32]],
+    questions: Questions,
+    penalties: Sequence[float],
+    controls: Sequence[npt.NDArray[Any]] = (),
+    device: torch.device | str = "cpu",
+) -> LayerAnswers:
+    """Probe one layer.
+
+    Parameters
+    ----------
+    layer : str
+        Its name.
+    X : dict of Split to ndarray of shape (n_rows, width), float32
+        Vectors of the answered units, in the order of ``questions.rows``.
+    questions : Questions
+        What is asked.
+    penalties : sequence of float
+        Tried on dev; extended by decades, at most three each side, while dev chooses an edge.
+    controls : sequence of ndarray of shape (n_units,)
+        Control labellings, fitted at the chosen penalty.
+    device : torch.device or str
+        Where to solve.
+
+    Returns
+    -------
+    LayerAnswers
+        Standardisation is fitted on the training split alone. Of penalties that dev scores alike,
+        the strongest is chosen.
+    """
+    raw = {split: torch.from_numpy(x).to(device) for split, x in X.items()}
+    scale = fit_scale(raw["train"])
+    scaled = {split: scale(x) for split, x in raw.items()}
+    del raw
+    gold = questions.gold
+    labels = gold[questions.rows["train"]]
+    models = dict(
+        zip(penalties, _fit(scaled["train"], [labels], penalties, questions)[0], strict=True)
+    )
+    scores = {p: _score(model, scaled["dev"], questions) for p, model in models.items()}
+    for _ in range(EXTENSIONS):
+        best, beyond = _chosen(scores), None
+        if best == min(scores):
+            beyond = best / 10
+        elif best == max(scores):
+            beyond = best * 10
+        if beyond is None or len(penalties) == 1:
+            break
+        models[beyond] = _fit(scaled["train"], [labels], [beyond], questions)[0][0]
+        scores[beyond] = _score(models[beyond], scaled["dev"], questions)
+    best = _chosen(scores)
+    held_out: tuple[Split, Split] = ("dev", "test")
+    outputs = {split: models[best](scaled[split]) for split in held_out}
+    return LayerAnswers(
+        layer=layer,
+        penalty=best,
+        at_edge=len(penalties) > 1 and best in (min(scores), max(scores)),
+        dev_scores=dict(sorted(scores.items())),
+        predicted={split: _answers(z, questions) for split, z in outputs.items()},
+        log_probability=_log_probability(outputs["test"], questions),
+        control=_controls(scaled, controls, best, questions),
+    )
+
+
+def _chosen(scores: dict[float, float]) -> float:
+    return max(scores, key=lambda penalty: (scores[penalty], penalty))
+
+
+def _fit(
+    X: Tensor, columns: Sequence[npt.NDArray[Any]], penalties: Sequence[float], questions: Questions
+) -> list[list[Linear]]:
+    """Fit columns at penalties; the outputs of a class model are numbered as the column's codes."""
+    if questions.is_real:
+        Y = torch.from_numpy(np.stack(columns, axis=1)).to(X.device)
+        ridge = fit_ridge(X, Y, penalties)
+        return [
+            [
+                Linear(ridge.coef[p, c : c + 1], ridge.intercept[p, c : c + 1])
+                for p in range(len(penalties))
+            ]
+            for c in range(len(columns))
+        ]
+    coded = [np.unique(column, return_inverse=True) for column in columns]
+    several = [c for c, (present, _) in enumerate(coded) if len(present) > 1]
+    fit = fit_logistic(
+        X,
+        [torch.from_numpy(coded[c][1].astype(np.int64)).to(X.device) for c in several],
+        [list(penalties)] * len(several),
+    )
+    models: list[list[Linear]] = []
+    for c, (present, _) in enumerate(coded):
+        if c in several:
+            k = several.index(c)
+            found = list(zip(fit.coef[k], fit.intercept[k], strict=True))
+        else:  # a draw of one class alone: its answer is always that class
+            zero = torch.zeros((1, X.shape[1]), dtype=torch.float64, device=X.device)
+            found = [(zero, zero[:, 0])] * len(penalties)
+        models.append([_widened(w, b, present, questions.n_known) for w, b in found])
+    return models
+
+
+def _widened(coef: Tensor, intercept: Tensor, present: Ints, n_classes: int) -> Linear:
+    """Number a model's outputs by the codes that were present, the others never answered."""
+    if len(present) == n_classes:
+        return Linear(coef, intercept)
+    wide = torch.zeros((n_classes, coef.shape[1]), dtype=coef.dtype, device=coef.device)
+    floor = torch.full((n_classes,), -torch.inf, dtype=intercept.dtype, device=coef.device)
+    rows = torch.from_numpy(present).to(coef.device)
+    wide[rows], floor[rows] = coef, intercept
+    return Linear(wide, floor)
+
+
+def _score(model: Linear, X: Tensor, questions: Questions) -> float:
+    gold = questions.gold[questions.rows["dev"]]
+    predicted = _answers(model(X), questions)
+    if not questions.is_real:
+        return float((predicted == gold).mean())
+    variance = ((gold - gold.mean()) ** 2).mean()
+    return float(1 - ((gold - predicted) ** 2).mean() / variance) if variance > 0 else 0.0
+
+
+def _answers(outputs: Tensor, questions: Questions) -> npt.NDArray[Any]:
+    if questions.is_real:
+        return outputs[:, 0].double().cpu().numpy()
+    return outputs.argmax(dim=1).cpu().numpy()
+
+
+def _log_probability(outputs: Tensor, questions: Questions) -> npt.NDArray[np.float64]:
+    gold = questions.gold[questions.rows["test"]]
+    found = np.full(len(gold), np.nan)
+    if not questions.is_real:
+        logs = torch.log_softmax(outputs.double(), dim=1).cpu().numpy()
+        known = np.flatnonzero(gold < questions.n_known)
+        found[known] = logs[known, gold[known]]
+    return found
+
+
+def _controls(
+    scaled: dict[Split, Tensor],
+    controls: Sequence[npt.NDArray[Any]],
+    penalty: float,
+    questions: Questions,
+) -> tuple[tuple[npt.NDArray[Any], npt.NDArray[Any]], ...]:
+    if not controls:
+        return ()
+    train, test = questions.rows["train"], questions.rows["test"]
+    fits = _fit(scaled["train"], [c[train] for c in controls], [penalty], questions)
+    return tuple(
+        (column[test], _answers(models[0](scaled["test"]), questions))
+        for column, models in zip(controls, fits, strict=True)
+    )

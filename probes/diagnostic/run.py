@@ -1,0 +1,315 @@
+"""The main job: tasks → encoder → stores → probes with controls → a folder of answers."""
+
+from __future__ import annotations
+
+import gc
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+import probes
+from probes import configs
+from probes.configs import ProbeConfig
+from probes.diagnostic.layers import LayerReport, probe_layers, unseen_type_share
+from probes.diagnostic.predictions import PREDICTIONS, prediction_columns
+from probes.encoders import TextEncoder, parse_layers
+from probes.errors import InputError
+from probes.report.page import write_page
+from probes.results import Results
+from probes.states import ActivationStore, World, extract, join
+from probes.states.extract import default_pooling
+from probes.states.files import write_whole
+from probes.task import SPLITS, Task
+
+
+class Progress(Protocol):
+    """Shows how far a run is."""
+
+    def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Open a stage of so many steps; gives the function that counts them."""
+        ...
+
+    def say(self, line: str) -> None:
+        """Say one line."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Open a stage that counts nothing."""
+        return nullcontext(lambda n: None)
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+
+def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | None:
+    """Probe every layer of a model, and write a run's folder.
+
+    Parameters
+    ----------
+    config : ProbeConfig
+        Every setting; ``config.task`` is a task's options.
+    progress : Progress, optional
+        Where to show how far the run is; nowhere by default.
+
+    Returns
+    -------
+    Path or None
+        Of ``report.html``; None in a process that only helped to encode.
+
+    Raises
+    ------
+    InputError
+        If a setting or the data cannot be used.
+    EnvironmentFailure
+        If the disk has no room, or the processes do not see one another.
+    """
+    progress = Silent() if progress is None else progress
+    seconds: dict[str, float] = {}
+    start = time.perf_counter()
+    out = Path(config.out)
+    world = join()
+    if world.is_first:
+        _claim(out, config)
+        if world.size > 1:
+            progress.say(
+                f"{world.size} processes encode; the first alone solves the probes and writes"
+            )
+    tasks = config.task.load()
+    encoder = _encoder(config, world, TextEncoder.from_pretrained)
+    layers = parse_layers(config.layers, encoder.layers)
+    root = Path(config.store) if config.store else out.parent / "store"
+    seconds["load"] = time.perf_counter() - start
+    stores = [_extract(task, encoder, layers, root, config, world, progress) for task in tasks]
+    about = _about(encoder, config)
+    random_stores: list[ActivationStore | None] = [None] * len(tasks)
+    if config.random_model:
+        del encoder
+        gc.collect()
+        encoder = _encoder(config, world, TextEncoder.untrained, seed=config.seed)
+        random_stores = [
+            _extract(task, encoder, layers, root, config, world, progress) for task in tasks
+        ]
+    del encoder
+    gc.collect()
+    seconds["encode"] = time.perf_counter() - start - seconds["load"]
+    world.wait()
+    if not world.is_first:
+        world.close()
+        return None
+    reports = [
+        _probe(task, stores[k], random_stores[k], layers, config, world, progress)
+        for k, task in enumerate(tasks)
+    ]
+    seconds["probe"] = time.perf_counter() - start - sum(seconds.values())
+    seconds["total"] = time.perf_counter() - start
+    about |= {"processes": world.size, "seconds": {k: round(v, 2) for k, v in seconds.items()}}
+    world.close()
+    return _write(out, config, reports, stores, about)
+
+
+def _claim(out: Path, config: ProbeConfig) -> None:
+    """Take a folder for this run: a new one, or one of the same configuration."""
+    text = configs.to_yaml(config)
+    saved = out / "config.yaml"
+    if saved.is_file():
+        if saved.read_text(encoding="utf-8") != text:
+            raise InputError(
+                f"{out} holds another run ({_first_difference(saved, config)}); choose another "
+                "--out, or remove that folder"
+            )
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is there and is no run; choose another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(saved, text.encode())
+
+
+def _first_difference(saved: Path, config: ProbeConfig) -> str:
+    old = configs.read_yaml(saved)
+    new = configs.plain(config)
+    for key in {**old, **new}:
+        if old.get(key) != new.get(key):
+            return f"{key}: {old.get(key)!r} there, {new.get(key)!r} here"
+    return "written by another version"
+
+
+def _encoder(
+    config: ProbeConfig, world: World, make: Callable[..., TextEncoder], **options: Any
+) -> TextEncoder:
+    return make(
+        config.model,
+        revision=config.revision,
+        dtype=config.dtype,
+        device=world.device,
+        attention=config.attention,
+        max_tokens=config.max_tokens,
+        trust_remote_code=config.trust_remote_code,
+        **options,
+    )
+
+
+def _extract(
+    task: Task,
+    encoder: TextEncoder,
+    layers: Sequence[str],
+    root: Path,
+    config: ProbeConfig,
+    world: World,
+    progress: Progress,
+) -> ActivationStore:
+    name = Path(encoder.name).name
+    weights = f"{name} (random weights)" if "random" in encoder.revision else name
+    share = -(-task.n_units // world.size)
+    with progress.stage(f"encode {task.unit}s · {weights}", share) as advance:
+        return extract(
+            task,
+            encoder,
+            str(root),
+            layers=layers,
+            pooling=config.pooling,
+            truncation=config.truncation,
+            lost=config.lost,
+            dtype=config.store_dtype,
+            world=world,
+            advance=advance,
+        )
+
+
+def _probe(
+    task: Task,
+    store: ActivationStore,
+    random_store: ActivationStore | None,
+    layers: Sequence[str],
+    config: ProbeConfig,
+    world: World,
+    progress: Progress,
+) -> LayerReport:
+    n = len(layers) * (1 if random_store is None else 2)
+    with progress.stage(f"probe {task.labelling}", n) as advance:
+        return probe_layers(
+            task,
+            store,
+            layers=layers,
+            random_store=random_store,
+            penalties=config.penalties,
+            draws=config.draws,
+            seed=config.seed,
+            unseen=config.unseen,
+            device=world.device,
+            fixed={
+                "run": Path(config.out).name,
+                "model": config.model,
+                "config": configs.digest(config),
+            },
+            advance=advance,
+        )
+
+
+def _about(encoder: TextEncoder, config: ProbeConfig) -> dict[str, Any]:
+    return {
+        "run": Path(config.out).name,
+        "model": config.model,
+        "revision": encoder.revision,
+        "n_layers": encoder.n_layers,
+        "width": max(encoder.widths.values()),
+        "fingerprint": encoder.fingerprint,
+        "pooling": config.pooling or default_pooling(encoder),
+        "device": str(encoder.device),
+    }
+
+
+def _write(
+    out: Path,
+    config: ProbeConfig,
+    reports: Sequence[LayerReport],
+    stores: Sequence[ActivationStore],
+    about: dict[str, Any],
+) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    results = Results(row for report in reports for row in report.results)
+    results.save(out / "results.jsonl")
+    results.save(out / "results.parquet")
+    columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS}
+    for report in reports:
+        for name, values in prediction_columns(report).items():
+            columns[name] += values
+    kinds = {"item": pa.int64()} | dict.fromkeys(
+        ("gold_value", "predicted_value", "log_probability"), pa.float64()
+    )
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in PREDICTIONS])
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns, schema=schema), sink)
+    write_whole(out / "predictions.parquet", sink.getvalue().to_pybytes())
+    run = {
+        **about,
+        "command": "probes probe",
+        "versions": _versions(),
+        "store": ", ".join(dict.fromkeys(str(store.folder) for store in stores)),
+        "tasks": [_task(r, s) for r, s in zip(reports, stores, strict=True)],
+    }
+    text = json.dumps(run, ensure_ascii=False, indent=1)
+    write_whole(out / "run.json", (text + "\n").encode())
+    return write_page([out], out / "report.html")
+
+
+def _task(report: LayerReport, store: ActivationStore) -> dict[str, Any]:
+    q, task = report.questions, report.questions.task
+    groups = {s: len(np.unique(task.groups[rows])) for s, rows in q.rows.items()}
+    return {
+        "task": q.name,
+        "title": task.title,
+        "labelling": task.labelling,
+        "unit": task.unit,
+        "kind": task.kind,
+        "metric": "r2" if q.is_real else "accuracy",
+        "classes": list(q.classes[: q.n_known]),
+        "n": {split: len(q.rows[split]) for split in SPLITS},
+        "n_groups": groups,
+        "group_kind": task.group_kind,
+        "resampled_by": report.resampled_by,
+        "counts": dict(task.counts),
+        "notes": list(task.notes),
+        "source": task.source,
+        "licence": task.licence,
+        "citation": task.citation,
+        "best_layer": report.best_layer,
+        "penalty_at_edge": report.n_at_edge,
+        "penalties": {layer: answer.penalty for layer, answer in report.answers.items()},
+        "dev_scores": {
+            layer: {str(p): v for p, v in answer.dev_scores.items()}
+            for layer, answer in report.answers.items()
+        },
+        "n_layers_probed": len(report.answers),
+        "lost": sum(q.n_lost.values()),
+        "truncated": store.count("n_truncated"),
+        "windowed": store.count("n_windowed"),
+        "skipped": len(np.setdiff1d(store.lost, store.cut)),
+        "unseen_classes": q.unseen,
+        "unseen_type_share": unseen_type_share(q),
+        "warnings": list(q.warnings),
+    }
+
+
+def _versions() -> dict[str, str]:
+    import torch
+    import transformers
+
+    return {
+        "layerprobes": probes.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "numpy": np.__version__,
+    }

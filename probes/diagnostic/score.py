@@ -1,0 +1,190 @@
+"""From answers to tidy rows, each with its interval."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from probes.diagnostic.control import majority, word_identity
+from probes.diagnostic.layer import LayerAnswers
+from probes.diagnostic.questions import Questions
+from probes.diagnostic.surface import bag_of_words, length
+from probes.metrics import Metric
+from probes.results import Row
+from probes.states import ActivationStore
+from probes.stats import Interval, choose_groups, contrast_interval, interval, paired_interval
+
+
+class Scorer:
+    """Turns answers into rows: one metric, one interval, one row.
+
+    Parameters
+    ----------
+    questions : Questions
+        What was asked.
+    store : ActivationStore
+        What was read.
+    seed : int
+        Of the resamples.
+    fixed : dict
+        Columns that are the same in all rows.
+    """
+
+    def __init__(
+        self, questions: Questions, store: ActivationStore, seed: int, fixed: dict[str, Any]
+    ) -> None:
+        self._q = questions
+        self._seed = seed
+        self._metrics: tuple[Metric, Metric] = (
+            ("r2", "spearman") if questions.is_real else ("accuracy", "macro-f1")
+        )
+        self._test = questions.rows["test"]
+        task = questions.task
+        kind = task.group_kind
+        sentences = [str(t) for t in task.text_index[self._test]]
+        names = sentences if kind == "sentence" else task.groups[self._test].tolist()
+        self._groups, by = choose_groups(names, sentences)
+        self.resampled_by = kind if by == "document" else by
+        self._fixed = {
+            "run": "",
+            "model": store.layout.names.get("model", ""),
+            "revision": store.layout.names.get("revision", ""),
+            "n_layers": max(int(name) for name in store.layout.widths if name != "final"),
+            "store": store.layout.digest,
+            "config": "",
+            **fixed,
+            "task": questions.name,
+            "task_version": task.version,
+        }
+
+    def _row(
+        self, found: Interval, method: str, metric: str, setting: dict[str, Any], **columns: Any
+    ) -> Row:
+        split = columns.pop("split", "test")
+        whole = split.partition("/")[0]
+        by = f" by {self.resampled_by}" if found.method else ""
+        return Row(
+            **{
+                **self._fixed,
+                "layer": "",
+                "seed": None,
+                "control_of": "",
+                "method": method,
+                "metric": metric,
+                "setting": json.dumps(setting),
+                "split": split,
+                "value": found.value,
+                "low": found.low,
+                "high": found.high,
+                "interval": found.method + by,
+                "n": found.n,
+                "n_groups": found.n_groups,
+                "n_asked": self._q.n_asked[whole],
+                "n_lost": self._q.n_lost[whole],
+                **columns,
+            }
+        )
+
+    def _gold(self) -> npt.NDArray[Any]:
+        return self._q.gold[self._test]
+
+    def probe(self, answer: LayerAnswers, method: str = "probe") -> list[Row]:
+        """Score a layer's probe on test and on dev, and on forms seen and unseen in training."""
+        setting = {"penalty": answer.penalty, "edge": answer.at_edge}
+        gold, predicted = self._gold(), answer.predicted["test"]
+        rows = []
+        for metric in self._metrics:
+            found = interval(metric, gold, predicted, self._groups, seed=self._seed)
+            rows.append(self._row(found, method, metric, setting, layer=answer.layer))
+        dev = self._q.rows["dev"]
+        score = answer.dev_scores[answer.penalty]
+        n_groups = len(np.unique(self._q.task.groups[dev]))
+        found = Interval(score, None, None, "", len(dev), n_groups)
+        rows.append(
+            self._row(found, method, self._metrics[0], setting, layer=answer.layer, split="dev")
+        )
+        if method == "probe" and self._q.task.unit != "sentence":
+            rows += self._by_seen(answer, setting)
+        return rows
+
+    def _by_seen(self, answer: LayerAnswers, setting: dict[str, Any]) -> list[Row]:
+        known = self._q.known_types[self._test]
+        gold, predicted = self._gold(), answer.predicted["test"]
+        rows = []
+        for part, chosen in (("seen", known), ("unseen", ~known)):
+            if chosen.any():
+                found = interval(
+                    self._metrics[0],
+                    gold[chosen],
+                    predicted[chosen],
+                    self._groups[chosen],
+                    seed=self._seed,
+                )
+                split = f"test/{part}"
+                rows.append(
+                    self._row(
+                        found, "probe", self._metrics[0], setting, layer=answer.layer, split=split
+                    )
+                )
+        return rows
+
+    def controls(self, answer: LayerAnswers, is_task: bool) -> list[Row]:
+        """Score the draws of a control labelling, and selectivity where it is a control task."""
+        if not answer.control:
+            return []
+        method = "control-task" if is_task else "permuted-labels"
+        metric = self._metrics[0]
+        at = {"layer": answer.layer, "control_of": self._q.name}
+        setting: dict[str, Any] = {"penalty": answer.penalty}
+        rows, values = [], []
+        for seed, (gold, predicted) in enumerate(answer.control):
+            found = interval(metric, gold, predicted, self._groups, seed=self._seed)
+            values.append(found.value if found.value is not None else np.nan)
+            rows.append(self._row(found, method, metric, setting, seed=seed, **at))
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        setting |= {"mean": float(np.mean(values)), "sd": spread, "draws": len(values)}
+        if is_task:
+            share = -1 / len(answer.control)
+            terms = [(1.0, self._gold(), answer.predicted["test"])]
+            terms += [(share, gold, predicted) for gold, predicted in answer.control]
+            found = contrast_interval(metric, terms, self._groups, seed=self._seed)
+            rows.append(self._row(found, method, "selectivity", setting, **at))
+        return rows
+
+    def against_random(self, answer: LayerAnswers, other: LayerAnswers) -> list[Row]:
+        """Score the model with random weights, and the difference to it."""
+        rows = self.probe(other, "probe-random-model")
+        gold = self._gold()
+        found = paired_interval(
+            self._metrics[0],
+            gold,
+            answer.predicted["test"],
+            other.predicted["test"],
+            self._groups,
+            seed=self._seed,
+        )
+        setting = {"of": self._metrics[0]}
+        return [*rows, self._row(found, "probe", "over-random", setting, layer=answer.layer)]
+
+    def baselines(self, penalties: Sequence[float]) -> list[Row]:
+        """Score what needs no model."""
+        answers = {"majority": majority(self._q)}
+        if self._q.task.unit == "word":
+            answers["word-identity"] = word_identity(self._q)
+        else:
+            answers["bag-of-words"] = bag_of_words(self._q, penalties)
+            answers["length"] = length(self._q, penalties)
+        return [
+            self._row(
+                interval(metric, self._gold(), predicted, self._groups, seed=self._seed),
+                method,
+                metric,
+                {},
+            )
+            for method, predicted in answers.items()
+            for metric in self._metrics
+        ]
