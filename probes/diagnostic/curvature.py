@@ -31,7 +31,7 @@ three times the sample saves few passes and costs more than they do."""
 SHRINK = 0.2
 """Part of a block that is the unweighted second moment instead of the sample's. A direction that
 the sample missed would pass for flat, and the step along it be 20 times too long: so it was for
-rare words in the embedding layer, which took 300 passes instead of 115."""
+rare words in the embedding layer, which took over 300 passes instead of 115."""
 
 
 class Spectrum:

@@ -123,7 +123,7 @@ def probe_layers(
             rows += scorer.against_random(answer, other)
             advance(1)
     rows += scorer.baselines(penalties)
-    scores = {layer: answer.dev_scores[answer.penalty] for layer, answer in answers.items()}
+    scores = {layer: answer.dev_score for layer, answer in answers.items()}
     return LayerReport(
         questions=questions,
         answers=answers,

@@ -26,8 +26,9 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
     """Multinomial logistic regression on standardised inputs.
 
     Minimises mean −log softmax(W z + b)[y] + penalty/2 ‖W‖², z the standardised x. That is
-    scikit-learn's `LogisticRegression(C=1 / (n * penalty))` behind a scaler; the penalty is per
-    mean loss, so one value means the same on corpora of different size.
+    scikit-learn's `LogisticRegression(C=1 / (n * penalty))` behind a scaler (`C=2 / (n * penalty)`
+    for two classes, see `probes.diagnostic.logistic`); the penalty is per mean loss, so one value
+    means the same on corpora of different size.
 
     Parameters
     ----------

@@ -287,8 +287,8 @@ def _task(report: LayerReport, store: ActivationStore) -> dict[str, Any]:
         "best_layer": report.best_layer,
         "penalty_at_edge": report.n_at_edge,
         "penalties": {layer: answer.penalty for layer, answer in report.answers.items()},
-        "dev_scores": {
-            layer: {str(p): v for p, v in answer.dev_scores.items()}
+        "dev_losses": {
+            layer: {str(p): v for p, v in answer.dev_losses.items()}
             for layer, answer in report.answers.items()
         },
         "n_layers_probed": len(report.answers),

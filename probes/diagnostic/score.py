@@ -101,7 +101,7 @@ class Scorer:
             found = interval(metric, gold, predicted, self._groups, seed=self._seed)
             rows.append(self._row(found, method, metric, setting, layer=answer.layer))
         dev = self._q.rows["dev"]
-        score = answer.dev_scores[answer.penalty]
+        score = answer.dev_score
         n_groups = len(np.unique(self._q.task.groups[dev]))
         found = Interval(score, None, None, "", len(dev), n_groups)
         rows.append(
