@@ -72,27 +72,29 @@ def tiny(tmp_path_factory: pytest.TempPathFactory):
     return build
 
 
-def save_tiny(family: str, side: str, folder: Path) -> None:
+def save_tiny(family: str, side: str, folder: Path, n_layers: int = 3, positions: int = 64) -> None:
     import torch
     import transformers
 
     tokenizer = train_tokenizer(family, side)
     size = len(tokenizer)
-    small = {"vocab_size": size, "hidden_size": 48, "num_hidden_layers": 3}
+    small = {"vocab_size": size, "hidden_size": 48, "num_hidden_layers": n_layers}
     small |= {"num_attention_heads": 4, "intermediate_size": 64}
     ids = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.bos_token_id}
     ids |= {"eos_token_id": tokenizer.eos_token_id}
     config = {
-        "bert": lambda: transformers.BertConfig(**small, max_position_embeddings=64),
-        "roberta": lambda: transformers.RobertaConfig(**small, **ids, max_position_embeddings=66),
+        "bert": lambda: transformers.BertConfig(**small, max_position_embeddings=positions),
+        "roberta": lambda: transformers.RobertaConfig(
+            **small, **ids, max_position_embeddings=positions + 2
+        ),
         "gpt2": lambda: transformers.GPT2Config(
-            vocab_size=size, n_embd=48, n_layer=3, n_head=4, n_positions=64, **ids
+            vocab_size=size, n_embd=48, n_layer=3, n_head=4, n_positions=positions, **ids
         ),
         "llama": lambda: transformers.LlamaConfig(
-            **small, **ids, num_key_value_heads=2, max_position_embeddings=64
+            **small, **ids, num_key_value_heads=2, max_position_embeddings=positions
         ),
         "albert": lambda: transformers.AlbertConfig(
-            **small, embedding_size=16, max_position_embeddings=64
+            **small, embedding_size=16, max_position_embeddings=positions
         ),
     }[family]()
     with torch.random.fork_rng(devices=[]):

@@ -1,0 +1,65 @@
+"""What README says is run as it stands there, on tiny models of the names that it uses."""
+
+import re
+import shlex
+import shutil
+
+import pytest
+from conftest import ROOT, save_tiny
+
+from probes.cli import main
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line for language, block in BLOCKS if language == "bash" for line in block.strip().splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder in which README's names exist: models, data, configurations."""
+    folder = tmp_path_factory.mktemp("home")
+    save_tiny("bert", "right", folder / "bert-base-uncased", n_layers=6, positions=512)
+    (folder / "models").mkdir()
+    shutil.copytree(folder / "bert-base-uncased", folder / "models" / "all-MiniLM-L6-v2")
+    (folder / "configs").mkdir()
+    demo = (ROOT / "configs" / "demo.yaml").read_text(encoding="utf-8")
+    demo = re.sub(r"sentences: \d+", "sentences: 150", demo) + "draws: 1\npenalties: [1e-2]\n"
+    (folder / "configs" / "demo.yaml").write_text(demo, encoding="utf-8")
+    for split in ("train", "dev", "test"):
+        lines = []
+        for k in range(12):
+            lines += [f"# sent_id = {split}-{k}", f"1\tdogs{k}\t_\tNOUN\t_\t_\t2\tnsubj\t_\t_"]
+            lines += ["2\tbark\t_\tVERB\t_\t_\t0\troot\t_\t_", ""]
+        (folder / f"{split}.conllu").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = [f"she {w} {k},{t}" for k in range(20) for w, t in (("ran", "past"), ("runs", "pres"))]
+    (folder / "sentences.csv").write_text("\n".join(["text,tense", *rows]), encoding="utf-8")
+    return folder
+
+
+def test_readme_has_commands_and_code():
+    assert len(COMMANDS) >= 7
+    assert any(language == "python" for language, _ in BLOCKS)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_of_readme_runs(home, monkeypatch, capsys, line):
+    monkeypatch.chdir(home)
+    words = shlex.split(line)
+    launched = "-m" in words and words.index("-m")
+    if launched:  # the launchers themselves: tests/test_store.py
+        words = words[launched + 1 :]
+    assert words[0] == "probes"
+    try:
+        main(words[1:])
+    except SystemExit as stop:
+        assert stop.code in (None, 0), capsys.readouterr().err
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("block", [block for language, block in BLOCKS if language == "python"])
+def test_the_code_of_readme_runs(home, monkeypatch, capsys, block):
+    monkeypatch.chdir(home)
+    exec(compile(block, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.split()) == 3
