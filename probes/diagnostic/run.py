@@ -6,7 +6,8 @@ import gc
 import json
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -296,10 +297,17 @@ def _task(report: LayerReport, store: ActivationStore) -> dict[str, Any]:
         "truncated": store.count("n_truncated"),
         "windowed": store.count("n_windowed"),
         "skipped": len(np.setdiff1d(store.lost, store.cut)),
-        "unseen_classes": q.unseen,
+        "unseen_classes": _summed(q.unseen.values()),
         "unseen_type_share": unseen_type_share(q),
         "warnings": list(q.warnings),
     }
+
+
+def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in counts:
+        total.update(part)
+    return dict(sorted(total.items()))
 
 
 def _versions() -> dict[str, str]:
