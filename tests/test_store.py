@@ -110,7 +110,13 @@ def test_a_changed_key_is_another_store_and_the_part_is_named(encoder, tiny, tmp
     for part, store in changed.items():
         parts = difference(base.layout.key, store.layout.key)
         assert any(text.startswith(f"{part} (") for text in parts), (part, parts)
-    assert len(nearest(tmp_path, base.layout)) == 1
+    assert nearest(tmp_path, base.layout) == []  # it is there itself
+    said: list[str] = []
+    extract(task, encoder, tmp_path, pooling="first", say=said.append)
+    assert len(said) == 1
+    assert " there, " in said[0]
+    extract(task, encoder, tmp_path, pooling="first", say=said.append)
+    assert len(said) == 1
 
 
 def test_a_manifest_of_another_key_is_refused(encoder, tmp_path):

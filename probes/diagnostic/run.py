@@ -7,8 +7,8 @@ import json
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,20 +75,26 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | N
         If the disk has no room, or the processes do not see one another.
     """
     progress = Silent() if progress is None else progress
-    seconds: dict[str, float] = {}
-    start = time.perf_counter()
-    out = Path(config.out)
     world = join()
-    if world.is_first:
-        _claim(out, config)
+    if not world.is_first:
+        return _run(config, world, progress)
+    with _claimed(Path(config.out), config):
         if world.size > 1:
             progress.say(
                 f"{world.size} processes encode; the first alone solves the probes and writes"
             )
+        return _run(config, world, progress)
+
+
+def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
+    seconds: dict[str, float] = {}
+    start = time.perf_counter()
+    out = Path(config.out)
     tasks = config.task.load()
     encoder = _encoder(config, world, TextEncoder.from_pretrained)
     layers = parse_layers(config.layers, encoder.layers)
     root = Path(config.store) if config.store else out.parent / "store"
+    _make(root, "--store")
     seconds["load"] = time.perf_counter() - start
     stores = [_extract(task, encoder, layers, root, config, world, progress) for task in tasks]
     about = _about(encoder, config)
@@ -118,30 +124,64 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | N
     return _write(out, config, reports, stores, about)
 
 
-def _claim(out: Path, config: ProbeConfig) -> None:
-    """Take a folder for this run: a new one, or one of the same configuration."""
-    text = configs.to_yaml(config)
+@contextmanager
+def _claimed(out: Path, config: ProbeConfig) -> Iterator[None]:
+    """Take a folder for this run: a new one, or one of the same configuration.
+
+    Where the input cannot be used, a new one is given back, so that the corrected command may
+    name it; a run that is interrupted, or fails with its machine, keeps it, to be resumed.
+    """
+    text = configs.to_yaml(config).encode()
     saved = out / "config.yaml"
     if saved.is_file():
-        if saved.read_text(encoding="utf-8") != text:
+        if saved.read_bytes() != text:
             raise InputError(
                 f"{out} holds another run ({_first_difference(saved, config)}); choose another "
                 "--out, or remove that folder"
             )
+        yield
         return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    was_there = out.exists()
+    if was_there and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there and is no run; choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(saved, text.encode())
+    _make(out, "--out")
+    write_whole(saved, text)
+    try:
+        yield
+    except InputError:
+        saved.unlink(missing_ok=True)
+        if not was_there and not any(out.iterdir()):
+            out.rmdir()
+        raise
+
+
+def _make(folder: Path, flag: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise InputError(
+            f"no folder can be made at {folder} ({error.strerror}); choose another {flag}"
+        ) from None
 
 
 def _first_difference(saved: Path, config: ProbeConfig) -> str:
-    old = configs.read_yaml(saved)
-    new = configs.plain(config)
+    try:
+        old = _flat(configs.read_yaml(saved))
+    except InputError:
+        return "its config.yaml is none of ours"
+    new = _flat(configs.plain(config))
     for key in {**old, **new}:
         if old.get(key) != new.get(key):
             return f"{key}: {old.get(key)!r} there, {new.get(key)!r} here"
     return "written by another version"
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else None
+        flat.update({str(key): value} if nested is None else nested)
+    return flat
 
 
 def _encoder(
@@ -183,6 +223,7 @@ def _extract(
             dtype=config.store_dtype,
             world=world,
             advance=advance,
+            say=(lambda line: None) if weights != name else progress.say,
         )
 
 

@@ -18,7 +18,7 @@ from probes.encoders.batches import Batch, Plan
 from probes.encoders.text import TextEncoder
 from probes.errors import EnvironmentFailure, InputError
 from probes.states.layout import Layout, cut_shards
-from probes.states.store import ActivationStore, require_space
+from probes.states.store import ActivationStore, nearest, require_space
 from probes.states.world import World, alone
 from probes.task import Task
 
@@ -38,6 +38,7 @@ def extract(
     budget: int | None = None,
     world: World | None = None,
     advance: Callable[[int], None] = lambda n_units: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> ActivationStore:
     """Encode a task's corpus once, or finish what an earlier run began.
 
@@ -65,6 +66,9 @@ def extract(
         The processes that share the pass, each taking whole shards; this one alone by default.
     advance : callable
         Is called with the number of units that were answered since the last call.
+    say : callable
+        Is called with a line where no store of this key is there and another one nearly is: it
+        names the parts of the key that differ.
 
     Returns
     -------
@@ -87,6 +91,8 @@ def extract(
     layers = encoder.layers if layers is None else tuple(layers)
     pooling = default_pooling(encoder) if pooling is None else pooling
     layout = _layout(task, encoder, pooling, truncation, dtype, budget)
+    if world.is_first and (parts := nearest(root, layout)):
+        say(f"encoding anew: the most similar store here has another {', another '.join(parts)}")
     with _prepared(root, layout, layers, world) as store:
         shards = range(world.rank, len(store.layout.shards), world.size)
         for shard in shards:

@@ -201,7 +201,7 @@ class ActivationStore:
         Raises
         ------
         InputError
-            If the layer is not stored.
+            If the layer is not stored, or a file of it is damaged.
         """
         layer = str(layer)
         if layer not in self.layers:
@@ -212,7 +212,11 @@ class ActivationStore:
         for shard, (start, end) in enumerate(self.layout.shards):
             low, high = np.searchsorted(rows, [start, end])
             if low < high:
-                part = np.load(self._path(shard, layer), mmap_mode="r")
+                path = self._path(shard, layer)
+                try:
+                    part = np.load(path, mmap_mode="r")
+                except (ValueError, EOFError):
+                    raise InputError(f"{path} is damaged; remove it and run again") from None
                 wanted = rows[low:high] - start
                 whole = len(wanted) == end - start
                 X[low:high] = part if whole else part[wanted]
@@ -270,8 +274,11 @@ def nearest(root: str | Path, layout: Layout) -> list[str]:
     Returns
     -------
     list of str
-        The parts of the key, as `difference` names them; empty where there is no other store.
+        The parts of the key, as `difference` names them; empty where the store itself is there, or
+        no other.
     """
+    if any(Path(root).glob(f"*-{layout.digest}/manifest.json")):
+        return []
     parts: list[list[str]] = []
     for manifest in sorted(Path(root).glob("*/manifest.json")):
         try:
