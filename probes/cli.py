@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -50,15 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except EnvironmentFailure as error:
         _stop(str(error), 1)
     except MemoryError as error:
-        _stop(f"out of memory ({error}); try fewer layers (--layers) or --limit the data", 1)
+        _stop(f"out of memory ({error}); try fewer layers (--layers) or less data", 1)
     except OSError as error:
-        _stop(f"{error.filename or 'file'}: {error.strerror or error}", 1)
+        _stop(f"{_said(error)}; mend that, then run the same command again", 1)
     except KeyboardInterrupt:
         _stop("interrupted; run the same command again: it goes on where it stopped", 130)
     except RuntimeError as error:
-        if "out of memory" not in str(error).lower():
+        if not re.search("out of memory|allocate memory", str(error)):
             raise
-        _stop(f"the device is out of memory ({str(error).splitlines()[0]})", 1)
+        first = str(error).splitlines()[0]
+        _stop(f"out of memory ({first}); try fewer layers (--layers) or less data", 1)
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -72,6 +76,12 @@ def _dispatch(arguments: list[str]) -> None:
         )
     else:
         raise unknown("command", arguments[0], COMMANDS)
+
+
+def _said(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error.filename or error})"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def _stop(message: str, code: int) -> None:
@@ -98,6 +108,7 @@ def _probe(arguments: list[str]) -> None:
     if page is not None:
         print_tables(summarise([page.parent]))
         print(f"report: {page}")
+        print(f"store: {config.store or page.parent.parent / 'store'}")
 
 
 def _config(arguments: list[str]) -> ProbeConfig:
@@ -106,11 +117,12 @@ def _config(arguments: list[str]) -> ProbeConfig:
 
     import tyro
 
-    from probes.configs import ProbeConfig, fill, read_yaml
+    from probes.configs import ProbeConfig, fill, read_yaml, require_keys
     from probes.registry import find_tasks, task_options
 
     path, rest = _take(arguments, "--config")
     values = read_yaml(path) if path is not None else {}
+    require_keys(ProbeConfig, values, str(path))
     chosen = values.get("task", {})
     if not isinstance(chosen, dict):
         raise InputError(f"{path}, key 'task': expected keys with values, came {chosen!r}")
@@ -118,6 +130,8 @@ def _config(arguments: list[str]) -> ProbeConfig:
     if name is not None and name != chosen.get("name", name):
         chosen = {}  # another task than the file's: its options do not apply
     name = name or chosen.get("name")
+    if name is not None and not isinstance(name, str):
+        raise InputError(f"{path}, key 'task': its name is {name!r}; expected a task's name")
     if name is None:
         if not any(flag in rest for flag in ("-h", "--help")):
             raise InputError(
@@ -130,7 +144,7 @@ def _config(arguments: list[str]) -> ProbeConfig:
         "Task",
         [("name", str, dataclasses.field(default=name, kw_only=True))],
         bases=(options,),
-        frozen=True,
+        frozen=options.__dataclass_params__.frozen,  # type: ignore[attr-defined]
         namespace={"__doc__": options.__doc__},
     )
     resolved = dataclasses.make_dataclass(
@@ -144,6 +158,7 @@ def _config(arguments: list[str]) -> ProbeConfig:
     if values:
         values = {**values, "task": {**chosen, "name": name}}
         default = fill(resolved, values, str(path), partial=tyro.MISSING)
+    _require_flags(rest, resolved, name)
     config: ProbeConfig = tyro.cli(
         resolved,
         args=rest,
@@ -155,6 +170,40 @@ def _config(arguments: list[str]) -> ProbeConfig:
         ),
     )
     return config
+
+
+def _require_flags(arguments: Sequence[str], resolved: type, task: str) -> None:
+    """Refuse a flag that is no field, naming the nearest that is."""
+    known = {"--help", *_flags(resolved)}
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if not re.match(r"-+[a-zA-Z]", flag) or flag in ("-h", "-inf", "-nan"):
+            continue  # a value; numbers may be negative
+        if flag.replace("_", "-") not in known:
+            near = difflib.get_close_matches(flag, sorted(known), n=1, cutoff=0.5)
+            of = f" of the task {task!r}" if flag.startswith("--task.") else ""
+            raise InputError(
+                f"unknown flag {flag!r}{of}{f' (nearest: {near[0]!r})' if near else ''}; "
+                "probes probe --help lists all"
+                + (f", probes tasks {task} those of the task" if of else "")
+            )
+
+
+def _flags(cls: type, prefix: str = "") -> list[str]:
+    import dataclasses
+    import typing
+
+    found: list[str] = []
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        name = field.name.replace("_", "-")
+        if dataclasses.is_dataclass(hints[field.name]):
+            found += _flags(hints[field.name], f"{prefix}{name}.")
+        else:
+            found.append(f"--{prefix}{name}")
+            if hints[field.name] is bool:
+                found.append(f"--{prefix}no-{name}")
+    return found
 
 
 def _take(arguments: list[str], flag: str) -> tuple[str | None, list[str]]:
@@ -175,24 +224,30 @@ def _take(arguments: list[str], flag: str) -> tuple[str | None, list[str]]:
 
 
 def _report(arguments: list[str]) -> None:
-    out, rest = _take(arguments, "--out")
-    if not rest or rest[0] in ("-h", "--help"):
-        print("usage: probes report RUN [RUN …] [--out PAGE.html]")
+    usage = "probes report RUN [RUN …] [--out PAGE.html]"
+    if _asks_help(arguments, usage):
         return
-    for argument in rest:
-        if argument.startswith("-"):
-            raise unknown("flag of probes report", argument, ["--out", "--help"])
+    out, rest = _take(arguments, "--out")
+    _require_words(rest, usage, ["--out", "--help"])
     from pathlib import Path
 
     from probes.report.page import write_page
     from probes.report.summary import summarise
     from probes.report.tables import print_tables
 
-    print_tables(summarise(rest))
-    print(f"report: {write_page(rest, out or Path(rest[0]) / 'report.html')}")
+    folders = list(dict.fromkeys(str(Path(argument)) for argument in rest))
+    if out is None and len(folders) > 1:
+        raise InputError(f"{len(folders)} runs make one page; name it with --out PAGE.html")
+    summaries = summarise(folders)
+    page = write_page(folders, out or Path(folders[0]) / "report.html")
+    print_tables(summaries)
+    print(f"report: {page}")
 
 
 def _tasks(arguments: list[str]) -> None:
+    usage = "probes tasks [NAME]"
+    if _asks_help(arguments, usage):
+        return
     from probes.registry import find_tasks, task_options
 
     if not arguments:
@@ -200,19 +255,41 @@ def _tasks(arguments: list[str]) -> None:
             print(f"{name:12} {entry.value}")
         print("probes tasks NAME shows the options of a task")
         return
-    if arguments[0] in ("-h", "--help"):
-        print("usage: probes tasks [NAME]")
-        return
+    _require_words(arguments, usage, ["--help"])
+    if len(arguments) > 1:
+        raise InputError(f"one task at a time, came {' '.join(arguments)}; usage: {usage}")
+    import dataclasses
+
     import tyro
 
-    options: Any = task_options(arguments[0])
-    tyro.cli(options, args=["--help"], prog=f"probes probe --task.name {arguments[0]} --task.")
+    name = arguments[0]
+    options = task_options(name)
+    shown: Any = dataclasses.make_dataclass(
+        "Options", [("task", options)], namespace={"__doc__": f"{options.__doc__}"}
+    )
+    tyro.cli(shown, args=["--help"], prog=f"probes probe --task.name {name}")
+
+
+def _asks_help(arguments: Sequence[str], usage: str) -> bool:
+    asked = any(argument in ("-h", "--help") for argument in arguments)
+    if asked:
+        print(f"usage: {usage}")
+    return asked
+
+
+def _require_words(arguments: Sequence[str], usage: str, flags: Sequence[str]) -> None:
+    if not arguments:
+        raise InputError(f"nothing is named; usage: {usage}")
+    for argument in arguments:
+        if argument.startswith("-"):
+            raise unknown("flag", argument, flags)
 
 
 def _verify(arguments: list[str]) -> None:
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: probes verify STORE [STORE …]")
+    usage = "probes verify STORE [STORE …]"
+    if _asks_help(arguments, usage):
         return
+    _require_words(arguments, usage, ["--help"])
     from probes.states import ActivationStore
 
     problems = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from dataclasses import dataclass
@@ -65,14 +66,14 @@ class ProbeConfig:
     """Of control tasks, random weights and resamples."""
 
     def __post_init__(self) -> None:
-        if not self.penalties or min(self.penalties) <= 0:
+        if not self.penalties or not all(0 < p < math.inf for p in self.penalties):
             raise InputError(f"penalties {self.penalties}: expected at least one, all positive")
         if len(set(self.penalties)) < len(self.penalties):
             raise InputError(f"penalties {self.penalties}: one stands twice")
         if self.draws < 0:
             raise InputError(f"draws {self.draws}: expected 0 (no control task) or more")
-        if self.seed < 0:
-            raise InputError(f"seed {self.seed}: expected 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed {self.seed}: expected 0 to {2**32 - 1}")
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -115,7 +116,8 @@ class _UniqueKeys(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {key!r} stands twice (line {node.start_mark.line})")
+                line = node.start_mark.line + 1
+                raise yaml.YAMLError(f"the key {key!r} stands twice (line {line})")
         return super().construct_mapping(node, deep=deep)
 
 
@@ -144,13 +146,12 @@ def fill(cls: type[T], values: dict[str, Any], where: str, *, partial: Any = Non
         If a key is unknown (with the nearest one), a value has the wrong type, or a required field
         is missing.
     """
+    require_keys(cls, values, where)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
     given: dict[str, Any] = {}
     for key, value in values.items():
         name = str(key).replace("-", "_")
-        if name not in fields:
-            raise unknown(f"key in {where}", str(key), fields)
         given[name] = _converted(hints[name], value, f"{where}, key {key!r}", partial)
     for name, f in fields.items():
         optional = f.default is not dataclasses.MISSING or (
@@ -164,6 +165,30 @@ def fill(cls: type[T], values: dict[str, Any], where: str, *, partial: Any = Non
         return cls(**given)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def require_keys(cls: type, values: dict[str, Any], where: str) -> None:
+    """Refuse keys that are no fields of a dataclass.
+
+    Parameters
+    ----------
+    cls, values, where
+        As in `fill`.
+
+    Raises
+    ------
+    InputError
+        If a key is unknown (with the nearest one), or stands there with ``-`` and with ``_``.
+    """
+    known = [f.name for f in dataclasses.fields(cls) if f.init]
+    names: set[str] = set()
+    for key in values:
+        name = str(key).replace("-", "_")
+        if name not in known:
+            raise unknown(f"key in {where}:", str(key), known)
+        if name in names:
+            raise InputError(f"{where}: the key {name!r} stands twice, with - and with _")
+        names.add(name)
 
 
 def _converted(hint: Any, value: Any, where: str, partial: Any) -> Any:
@@ -180,7 +205,9 @@ def _converted(hint: Any, value: Any, where: str, partial: Any) -> Any:
     try:
         return pydantic.TypeAdapter(hint).validate_json(_json(value), strict=True)
     except (pydantic.ValidationError, TypeError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, pydantic.ValidationError) else error
+        reason = "write it in quotes"  # a date, or something else that JSON has no name for
+        if isinstance(error, pydantic.ValidationError):
+            reason = error.errors()[0]["msg"]
         raise InputError(f"{where}: came {value!r}; {reason}") from None
 
 
@@ -223,9 +250,14 @@ def to_yaml(config: Any) -> str:
     return yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
 
 
+def identity(config: Any) -> dict[str, Any]:
+    """Lay out what decides a run's answers: all settings but where files are kept."""
+    return {key: value for key, value in plain(config).items() if key not in ("out", "store")}
+
+
 def digest(config: Any) -> str:
-    """Digest a resolved configuration, 16 hexadecimal digits."""
-    return xxhash.xxh3_64(to_yaml(config).encode()).hexdigest()
+    """Digest what decides a run's answers, 16 hexadecimal digits."""
+    return xxhash.xxh3_64(yaml.safe_dump(identity(config)).encode()).hexdigest()
 
 
 def plain(value: Any) -> Any:

@@ -116,13 +116,17 @@ def _macro_f1(gold: Codes, predicted: Codes, codes: Codes, n_groups: int) -> Sta
     uses += np.bincount(codes * n_classes + predicted, minlength=shape)
     hits, uses = hits.reshape(n_groups, n_classes), uses.reshape(n_groups, n_classes)
 
-    def mean_f1(hits: Floats, uses: Floats) -> Floats:
-        occurs = uses > 0
-        f1 = np.divide(2 * hits, uses, out=np.zeros_like(hits), where=occurs)
-        return f1.sum(-1) / occurs.sum(-1)
-
     total, used = hits.sum(0), uses.sum(0)
     occurs = used > 0
+    whole = np.divide(2 * total, used, out=np.zeros(n_classes), where=occurs)
+
+    def mean_f1(hits: Floats, uses: Floats) -> Floats:
+        # the classes are those of the whole sample: were a rare class to leave the mean wherever a
+        # resample lacks it, the mean would jump; there it keeps the F1 that it has as a whole
+        f1 = np.broadcast_to(whole, hits.shape).copy()
+        np.divide(2 * hits, uses, out=f1, where=uses > 0)
+        return f1.sum(-1) / occurs.sum()
+
     scale = np.divide(2.0, used, out=np.zeros(n_classes), where=occurs) / occurs.sum()
     share = np.divide(total, used, out=np.zeros(n_classes), where=occurs) * scale
     influence = scale[gold] * hit - share[gold] - share[predicted]

@@ -66,18 +66,27 @@ def task_options(name: str) -> type[TaskOptions]:
     Raises
     ------
     InputError
-        If the name is unknown, or its plug-in does not import.
+        If the name is unknown, or its plug-in does not import or is no such dataclass.
     """
     tasks = find_tasks()
     if name not in tasks:
         raise unknown("task", name, tasks)
+    where = f"the task {name!r} ({tasks[name].value}, of {_distribution(tasks[name])})"
     try:
-        return tasks[name].load()
-    except (ImportError, AttributeError) as error:
+        options = tasks[name].load()
+    except Exception as error:  # whatever the code of another package does when it is imported
         raise InputError(
-            f"the task {name!r} ({tasks[name].value}) does not import: {error}; "
+            f"{where} does not import: {type(error).__name__}: {error}; "
             "reinstall or mend its package"
         ) from error
+    if not (isinstance(options, type) and dataclasses.is_dataclass(options)):
+        raise InputError(f"{where} is no dataclass of options; mend its package")
+    if not callable(getattr(options, "load", None)):
+        raise InputError(f"{where} has no method load; mend its package")
+    if any(field.name == "name" for field in dataclasses.fields(options)):
+        raise InputError(f"{where} has an option `name`, which is taken; rename it in its package")
+    found: type[Any] = options
+    return found
 
 
 def load_tasks(name: str, **options: Any) -> Sequence[Task]:

@@ -192,6 +192,8 @@ class Results(Sequence[Row]):
                 part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             else:
                 _write_parquet(self, part)
+            with open(part, "rb") as file:
+                os.fsync(file.fileno())
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -218,8 +220,12 @@ class Results(Sequence[Row]):
         path = Path(path)
         if not path.is_file():
             raise InputError(f"no results file {path}; run `probes probe` first")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: byte {error.start} is not UTF-8; run again") from None
         rows = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(text.splitlines(), 1):
             try:
                 rows.append(Row(**json.loads(line)))
             except (TypeError, ValueError) as error:

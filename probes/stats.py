@@ -224,6 +224,8 @@ def contrast_interval(
     single = len(parts) == 1 and parts[0][0] == 1.0
     if single and metric in ("accuracy", "macro-f1") and value in (0.0, 1.0):
         return Interval(value, *_exact(value, n_groups, level), "exact, groups as trials", *count)
+    if not np.bincount(codes, influence).any():
+        return Interval(value, None, None, "", *count)  # the groups do not differ: nothing to learn
     reach, widening, effective = _reach(influence, codes, n_groups, level)
     if n_groups in RESAMPLED and effective >= FEWEST_EFFECTIVE:
         draws = np.concatenate(

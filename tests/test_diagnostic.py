@@ -240,6 +240,19 @@ def test_penalties_are_extended_while_dev_chooses_an_edge(random):
     assert not probe_layer("0", vectors(q, X), q, [1e-2]).at_edge  # no choice, no edge
 
 
+def test_weaker_penalties_are_left_untried_once_dev_has_lost(random):
+    n, d = 600, 60
+    labels = random.integers(2, size=n)
+    X = random.normal(size=(n, d)) + np.outer(labels, np.ones(d)) * 0.1
+    q = ask(words([f"c{k}" for k in labels], thirds(n)), NONE, "wrong")
+    grid = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    part = probe_layer("0", vectors(q, X), q, grid)
+    every = {p: probe_layer("0", vectors(q, X), q, [p]).dev_losses[p] for p in grid}
+    assert 1e-6 not in part.dev_losses
+    assert part.penalty == min(every, key=every.get)
+    assert not part.at_edge
+
+
 @pytest.mark.parametrize("unseen", ["wrong", "drop", "error"])
 def test_a_class_that_training_lacks_is_counted(random, tmp_path, unseen):
     n = 400
@@ -354,3 +367,55 @@ def test_solving_leaves_no_trace_of_the_order_of_layers(random, tmp_path):
             torch.from_numpy(forth.answers[layer].predicted["test"]),
             torch.from_numpy(back.answers[layer].predicted["test"]),
         )
+
+
+def test_copies_of_one_text_do_not_narrow_an_interval(random, tmp_path):
+    n = 240
+    labels = [f"c{k}" for k in random.integers(2, size=n)]
+    X = random.normal(size=(n, 4)) + np.outer([label == "c1" for label in labels], np.ones(4))
+    rows = []
+    for copies in (1, 10):
+        splits, names = [], []
+        for k, split in enumerate(thirds(n)):
+            times = copies if split == "test" else 1
+            splits += [split] * times
+            names += [f"{split}-{k}"] * times
+        of = [int(name.rsplit("-")[-1]) for name in names]
+        task = word_task(
+            [[f"w{k}"] for k in of],
+            [[labels[k]] for k in of],
+            splits=splits,
+            groups=names,
+            name="made",
+            labelling="x",
+        )
+        store = store_of(task, {"0": X[of]}, tmp_path / str(copies))
+        report = probe_layers(task, store, draws=0)
+        rows.append(report.results.one(method="probe", metric="accuracy", split="test"))
+    once, tenfold = rows
+    assert (once.n_groups, tenfold.n_groups) == (60, 60)
+    assert tenfold.n == 10 * once.n
+    assert tenfold.value == pytest.approx(once.value)
+    assert tenfold.high - tenfold.low == pytest.approx(once.high - once.low, rel=0.02)
+
+
+def test_rows_of_the_random_model_name_its_own_store(random, tmp_path):
+    task = words([f"c{k}" for k in random.integers(2, size=200)], thirds(200))
+    store, other = (
+        store_of(task, {"0": random.normal(size=(200, 3))}, tmp_path / name) for name in "ab"
+    )
+    report = probe_layers(task, store, random_store=other, draws=0)
+    keys = {row.method: row.store for row in report.results}
+    assert keys["probe"] == store.layout.digest
+    assert keys["probe-random-model"] == other.layout.digest != store.layout.digest
+
+
+def test_a_rare_class_that_a_resample_lacks_does_not_move_macro_f1(random):
+    from probes.stats import interval
+
+    gold = np.repeat([0, 1], 3000)
+    predicted = np.where(random.random(6000) < 0.9, gold, 1 - gold)
+    groups = np.arange(6000) // 20
+    gold[:3] = 2  # one group holds all of it, and it is never answered
+    found = interval("macro-f1", gold, predicted, groups)
+    assert found.high - found.low < 0.03

@@ -376,7 +376,6 @@ def test_the_page_says_what_was_lost_in_words(page: Reader) -> None:
         "3 of the sentences asked about got no vector or no answer.",
         "1 text was longer than the model reads, and cut.",
         "2 texts were longer than the model reads, and read in overlapping windows.",
-        "105 sentences stand in more than one split",
         "17.0 % of the test words are of a type that training lacks.",
         f"Classes that training lacks, so that no probe can answer them: {NASTY} (4).",
         "At 2 of 4 layers the penalty that dev chose lies at the edge",

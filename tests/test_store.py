@@ -212,7 +212,7 @@ def test_a_store_that_is_being_filled_is_left_alone(encoder, tmp_path):
     task = words_of(SENTENCES)
     store = extract(task, encoder, tmp_path, layers=["0"])
     with (
-        filelock.FileLock(store.folder.with_suffix(".lock")),
+        filelock.FileLock(store.folder.with_name(f"{store.folder.name}.lock")),
         pytest.raises(EnvironmentFailure, match="another run is filling"),
     ):
         extract(task, encoder, tmp_path)

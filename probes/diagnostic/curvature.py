@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from probes.diagnostic.softmax import block_rows
+from probes.diagnostic.softmax import Each, block_rows
 
 RIDGE = 1e-6
 """Relative to the mean eigenvalue: keeps an fp32 inverse positive definite."""
@@ -37,8 +37,16 @@ rare words in the embedding layer, which took over 300 passes instead of 115."""
 class Spectrum:
     """The second moment E[x xᵀ] and its eigendecomposition, shared by all models of an X."""
 
-    def __init__(self, X: Tensor) -> None:
-        moment = (X.T @ X).double() / len(X)
+    def __init__(self, X: Tensor, each: Each = map) -> None:
+        def block_moment(start: int) -> Tensor:
+            block = X[start : start + rows]
+            return block.T @ block
+
+        rows = block_rows(len(X), X.shape[1], X.device)
+        moment = X.new_zeros(X.shape[1], X.shape[1], dtype=torch.float64)
+        for part in each(block_moment, range(0, len(X), rows)):
+            moment += part
+        moment /= len(X)
         values, self.vectors = torch.linalg.eigh(moment)
         self.values = values.clamp(min=0)
         self.moment = moment
@@ -84,9 +92,19 @@ class BlockCurvature:
         Mean of diag p − p pᵀ.
     penalty : float
         λ.
+    each : callable
+        Takes the directions: `map`, or as `probes.diagnostic.softmax.all_cores` gives it.
     """
 
-    def __init__(self, X: Tensor, spectrum: Spectrum, p: Tensor, S: Tensor, penalty: float) -> None:
+    def __init__(
+        self,
+        X: Tensor,
+        spectrum: Spectrum,
+        p: Tensor,
+        S: Tensor,
+        penalty: float,
+        each: Each = map,
+    ) -> None:
         n, d = X.shape
         values, self.V = _eigenbasis(S)
         turn = self.V.T.to(p.dtype)
@@ -94,14 +112,17 @@ class BlockCurvature:
         self.inverse = X.new_empty(len(p), d, d)
         sample = min(n, SAMPLE * d)
         eye = torch.eye(d, dtype=torch.float64, device=X.device)
-        for k, weight in enumerate(weights):
-            mean = weight.sum(dtype=torch.float64) / n
-            rows = X[_systematic(weight, sample)]
+
+        def invert(k: int) -> None:
+            mean = weights[k].sum(dtype=torch.float64) / n
+            rows = X[_systematic(weights[k], sample)]
             block = (rows.T @ rows).double() / sample
             block = mean * ((1 - SHRINK) * block + SHRINK * spectrum.moment)
             floor = penalty + RIDGE * float(block.diagonal().mean())
             root = torch.linalg.cholesky(block + max(floor, 1e-300) * eye)
             self.inverse[k] = torch.cholesky_inverse(root)
+
+        list(each(invert, range(len(p))))
         self.intercept = _pseudo_inverse(values, self.V)
 
     def solve(self, coef: Tensor, intercept: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,15 +132,18 @@ class BlockCurvature:
         return self.V @ solved.double(), self.intercept @ intercept
 
 
-def probabilities(X: Tensor, coef: Tensor, intercept: Tensor) -> Tensor:
+def probabilities(X: Tensor, coef: Tensor, intercept: Tensor, each: Each = map) -> Tensor:
     """Softmax of one model's logits, shape (K, n), in the precision of X."""
     K = len(coef)
     p = X.new_empty(K, len(X))
     W, b = coef.to(X.dtype), intercept.to(X.dtype)[:, None]
     rows = block_rows(len(X), K, X.device)
-    for start in range(0, len(X), rows):
+
+    def fill(start: int) -> None:
         block = X[start : start + rows]
         p[:, start : start + rows] = torch.softmax(torch.addmm(b, W, block.T), 0)
+
+    list(each(fill, range(0, len(X), rows)))
     return p
 
 

@@ -17,6 +17,13 @@ from probes.diagnostic.ridge import fit_ridge
 from probes.diagnostic.scale import fit_scale
 from probes.task import Split
 
+FIRST = 3
+"""How many of the strongest penalties are fitted together, before dev is asked."""
+
+ENOUGH = 1.02
+"""Weaker penalties are left untried where the weakest yet has this many times the best dev loss: on
+the way from the strongest, that loss falls and then rises, and the weakest cost most to fit."""
+
 EXTENSIONS = 3
 """Decades by which the penalties are extended where dev chooses an edge."""
 
@@ -96,7 +103,8 @@ def probe_layer(
     questions : Questions
         What is asked.
     penalties : sequence of float
-        Tried on dev; extended by decades, at most three each side, while dev chooses an edge.
+        Tried on dev from the strongest on, until its loss has risen; extended by decades, at most
+        three, while dev chooses an edge.
     controls : sequence of ndarray of shape (n_units,)
         Control labellings, fitted at the chosen penalty.
     device : torch.device or str
@@ -118,20 +126,7 @@ def probe_layer(
     del raw
     gold = questions.gold
     labels = gold[questions.rows["train"]]
-    models = dict(
-        zip(penalties, _fit(scaled["train"], [labels], penalties, questions)[0], strict=True)
-    )
-    losses = {p: _loss(model, scaled["dev"], questions) for p, model in models.items()}
-    for _ in range(EXTENSIONS):
-        best, beyond = _chosen(losses), None
-        if best == min(losses):
-            beyond = best / 10
-        elif best == max(losses):
-            beyond = best * 10
-        if beyond is None or len(penalties) == 1:
-            break
-        models[beyond] = _fit(scaled["train"], [labels], [beyond], questions)[0][0]
-        losses[beyond] = _loss(models[beyond], scaled["dev"], questions)
+    models, losses = _path(scaled, labels, penalties, questions)
     best = _chosen(losses)
     held_out: tuple[Split, Split] = ("dev", "test")
     outputs = {split: models[best](scaled[split]) for split in held_out}
@@ -148,6 +143,40 @@ def probe_layer(
         log_probability=_log_probability(outputs["test"], questions),
         control=_controls(scaled, controls, best, questions),
     )
+
+
+def _path(
+    scaled: dict[Split, Tensor],
+    labels: npt.NDArray[Any],
+    penalties: Sequence[float],
+    questions: Questions,
+) -> tuple[dict[float, Linear], dict[float, float]]:
+    """Fit the penalties from the strongest on, until dev has had enough of weakening."""
+    order = sorted(penalties, reverse=True)
+    models: dict[float, Linear] = {}
+    losses: dict[float, float] = {}
+
+    def fit(some: Sequence[float]) -> None:
+        for penalty, model in zip(
+            some, _fit(scaled["train"], [labels], some, questions)[0], strict=True
+        ):
+            models[penalty] = model
+            losses[penalty] = _loss(model, scaled["dev"], questions)
+
+    fit(order[:FIRST])
+    for penalty in order[FIRST:]:
+        if losses[min(losses)] > ENOUGH * min(losses.values()):
+            break
+        fit([penalty])
+    for _ in range(EXTENSIONS if len(order) > 1 else 0):
+        best = _chosen(losses)
+        if best == min(losses):
+            fit([best / 10])
+        elif best == max(losses):
+            fit([best * 10])
+        else:
+            break
+    return models, losses
 
 
 def _chosen(losses: dict[float, float]) -> float:

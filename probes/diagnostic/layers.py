@@ -120,7 +120,7 @@ def probe_layers(
         if random_store is not None:
             X = {split: random_store.X(layer, units) for split, units in questions.rows.items()}
             other = probe_layer(layer, X, questions, penalties, (), device)
-            rows += scorer.against_random(answer, other)
+            rows += scorer.against_random(answer, other, random_store)
             advance(1)
     rows += scorer.baselines(penalties)
     scores = {layer: answer.dev_score for layer, answer in answers.items()}

@@ -31,7 +31,7 @@ from probes.diagnostic.curvature import (
     probabilities,
 )
 from probes.diagnostic.descent import Descent
-from probes.diagnostic.softmax import Loss, log_loss
+from probes.diagnostic.softmax import Each, Loss, all_cores, log_loss
 from probes.errors import InputError
 
 HANDOVER = 5e-3
@@ -134,21 +134,21 @@ def fit_logistic(
         X = X - shift
     else:
         shift = torch.zeros_like(shift)
-    data = _Data(X)
-    chains = []
-    for c, (y, levels) in enumerate(zip(columns, penalties, strict=True)):
-        column = _Column(X, y, counts[c])
-        problems = _chain(data, column, c, levels, tol)
-        if start is not None:
-            problems = [p for p in problems if not p.auxiliary]
-        chains.append(problems)
-        if start is not None:
-            for p in problems:
-                W, b = start.coef[c][p.place[1]], start.intercept[c][p.place[1]]
-                p.begin(data, W, b + W @ shift.double())
-        else:
-            problems[0].begin(data, *column.null())
-    _solve(data, chains, max_evaluations)
+    with all_cores(X.device) as each:
+        data = _Data(X, each)
+        chains = []
+        for c, (y, levels) in enumerate(zip(columns, penalties, strict=True)):
+            column = _Column(X, y, counts[c])
+            chain = _chain(data, column, c, levels, tol)
+            if start is None:
+                chain[0].begin(data, *column.null())
+            else:
+                chain = [p for p in chain if not p.auxiliary]
+                for p in chain:
+                    W, b = start.coef[c][p.place[1]], start.intercept[c][p.place[1]]
+                    p.begin(data, W, b + W @ shift.double())
+            chains.append(chain)
+        _solve(data, chains, max_evaluations)
     return _gather(chains, shift.double())
 
 
@@ -183,14 +183,18 @@ def _solve(data: _Data, chains: list[list[_Problem]], max_evaluations: int) -> N
                 torch.stack([p.column.y for p in group]),
                 torch.stack([p.descent.point[:, :-1] for p in group]),
                 torch.stack([p.descent.point[:, -1] for p in group]),
+                data.each,
             )
-            for j, p in enumerate(group):
-                p.receive(loss, j, max_evaluations)
+            _receive(data, group, loss, max_evaluations)
         for chain in chains:
             for k, weaker in enumerate(chain):
                 if k > 0 and not weaker.begun and chain[k - 1].handed_over:
                     point = _ahead(chain[:k])
                     weaker.begin(data, point[:, :-1], point[:, -1])
+
+
+def _receive(data: _Data, group: list[_Problem], loss: Loss, max_evaluations: int) -> None:
+    list(data.each(lambda j: group[j].receive(loss, j, max_evaluations), range(len(group))))
 
 
 def _ahead(chain: list[_Problem]) -> Tensor:
@@ -204,10 +208,10 @@ def _ahead(chain: list[_Problem]) -> Tensor:
 class _Data:
     """X, centred, with what is computed of it once."""
 
-    def __init__(self, X: Tensor) -> None:
-        self.X = X
+    def __init__(self, X: Tensor, each: Each) -> None:
+        self.X, self.each = X, each
         self.mean = X.mean(0, dtype=torch.float64)
-        self.spectrum = Spectrum(X)
+        self.spectrum = Spectrum(X, each)
         step = max(1, len(X) // SAMPLE_ROWS)
         self.sample = X[::step]
 
@@ -256,8 +260,8 @@ class _Problem:
         typical = float(S.trace()) / len(S) * float(data.spectrum.values.mean())
         if self.penalty > 0.1 * typical or d * d > 8 * n or not bool(W.any()):
             return KroneckerCurvature(data.spectrum, S, self.penalty)
-        p = probabilities(data.X, W, b)
-        return BlockCurvature(data.X, data.spectrum, p, S, self.penalty)
+        p = probabilities(data.X, W, b, data.each)
+        return BlockCurvature(data.X, data.spectrum, p, S, self.penalty, data.each)
 
     def receive(self, loss: Loss, j: int, max_evaluations: int) -> None:
         """Take the pass's answer at the point that was asked for."""

@@ -13,6 +13,7 @@ PREDICTIONS = (
     "task",
     "item",
     "text",
+    "sentence",
     "group",
     "split",
     "layer",
@@ -37,9 +38,9 @@ def prediction_columns(report: LayerReport, texts: bool = True) -> dict[str, lis
     Returns
     -------
     dict of str to list
-        Columns task, item (number of the unit in the corpus), text, group, split, layer, gold,
-        predicted, gold_value, predicted_value (the first pair for classes, the second for real
-        values), log_probability (natural logarithm, of the gold class).
+        Columns task, item (number of the unit in the corpus), text, sentence (its number), group,
+        split, layer, gold, predicted, gold_value, predicted_value (the first pair for classes, the
+        second for real values), log_probability (natural logarithm, of the gold class).
     """
     q = report.questions
     test: Ints = q.rows["test"]
@@ -52,6 +53,7 @@ def prediction_columns(report: LayerReport, texts: bool = True) -> dict[str, lis
         columns["task"] += [q.name] * n
         columns["item"] += test.tolist()
         columns["text"] += [surfaces[unit] for unit in test]
+        columns["sentence"] += q.task.text_index[test].tolist()
         columns["group"] += q.task.groups[test].tolist()
         columns["split"] += ["test"] * n
         columns["layer"] += [layer] * n

@@ -134,11 +134,12 @@ def _claimed(out: Path, config: ProbeConfig) -> Iterator[None]:
     text = configs.to_yaml(config).encode()
     saved = out / "config.yaml"
     if saved.is_file():
-        if saved.read_bytes() != text:
+        if difference := _first_difference(saved, config):
             raise InputError(
-                f"{out} holds another run ({_first_difference(saved, config)}); choose another "
-                "--out, or remove that folder"
+                f"{out} holds another run ({difference}); choose another --out, or remove that "
+                "folder"
             )
+        write_whole(saved, text)
         yield
         return
     was_there = out.exists()
@@ -169,11 +170,11 @@ def _first_difference(saved: Path, config: ProbeConfig) -> str:
         old = _flat(configs.read_yaml(saved))
     except InputError:
         return "its config.yaml is none of ours"
-    new = _flat(configs.plain(config))
-    for key in {**old, **new}:
+    new = _flat(configs.identity(config))
+    for key in (*new, *(key for key in old if key not in ("out", "store"))):
         if old.get(key) != new.get(key):
             return f"{key}: {old.get(key)!r} there, {new.get(key)!r} here"
-    return "written by another version"
+    return ""
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
@@ -287,7 +288,7 @@ def _write(
     for report in reports:
         for name, values in prediction_columns(report).items():
             columns[name] += values
-    kinds = {"item": pa.int64()} | dict.fromkeys(
+    kinds = {"item": pa.int64(), "sentence": pa.int64()} | dict.fromkeys(
         ("gold_value", "predicted_value", "log_probability"), pa.float64()
     )
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in PREDICTIONS])
@@ -337,9 +338,9 @@ def _task(report: LayerReport, store: ActivationStore) -> dict[str, Any]:
         "lost": sum(q.n_lost.values()),
         "truncated": store.count("n_truncated"),
         "windowed": store.count("n_windowed"),
-        "skipped": len(np.setdiff1d(store.lost, store.cut)),
+        "skipped": int(task.asked[np.setdiff1d(store.lost, store.cut)].sum()),
         "unseen_classes": _summed(q.unseen.values()),
-        "unseen_type_share": unseen_type_share(q),
+        "unseen_type_share": unseen_type_share(q) if task.unit != "sentence" else None,
         "warnings": list(q.warnings),
     }
 

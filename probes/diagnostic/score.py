@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -45,8 +46,8 @@ class Scorer:
         self._test = questions.rows["test"]
         task = questions.task
         kind = task.group_kind
-        sentences = [str(t) for t in task.text_index[self._test]]
-        names = sentences if kind == "sentence" else task.groups[self._test].tolist()
+        names = task.groups[self._test].tolist()
+        sentences = names if kind == "sentence" else task.text_index[self._test].tolist()
         self._groups, by = choose_groups(names, sentences)
         self.resampled_by = kind if by == "document" else by
         self._fixed = {
@@ -140,14 +141,16 @@ class Scorer:
         metric = self._metrics[0]
         at = {"layer": answer.layer, "control_of": self._q.name}
         setting: dict[str, Any] = {"penalty": answer.penalty}
-        rows, values = [], []
+        rows: list[Row] = []
+        values: list[float] = []
         for seed, (gold, predicted) in enumerate(answer.control):
             found = interval(metric, gold, predicted, self._groups, seed=self._seed)
-            values.append(found.value if found.value is not None else np.nan)
+            if found.value is not None:
+                values.append(found.value)
             rows.append(self._row(found, method, metric, setting, seed=seed, **at))
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        setting |= {"mean": float(np.mean(values)), "sd": spread, "draws": len(values)}
-        if is_task:
+        if is_task and values:
+            spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+            setting |= {"mean": float(np.mean(values)), "sd": spread, "draws": len(values)}
             share = -1 / len(answer.control)
             terms = [(1.0, self._gold(), answer.predicted["test"])]
             terms += [(share, gold, predicted) for gold, predicted in answer.control]
@@ -155,9 +158,15 @@ class Scorer:
             rows.append(self._row(found, method, "selectivity", setting, **at))
         return rows
 
-    def against_random(self, answer: LayerAnswers, other: LayerAnswers) -> list[Row]:
+    def against_random(
+        self, answer: LayerAnswers, other: LayerAnswers, store: ActivationStore
+    ) -> list[Row]:
         """Score the model with random weights, and the difference to it."""
-        rows = self.probe(other, "probe-random-model")
+        revision = store.layout.names.get("revision", "")
+        rows = [
+            dataclasses.replace(row, store=store.layout.digest, revision=revision)
+            for row in self.probe(other, "probe-random-model")
+        ]
         gold = self._gold()
         found = paired_interval(
             self._metrics[0],

@@ -3,14 +3,25 @@
 The rows are taken in blocks: the logits of a block are made, turned into residuals in place and
 folded into the gradient while they are still in cache. No array of size n × classes is ever held.
 All models of a call share the two matrix products of a block.
+
+On a CPU each core takes blocks of its own: the products are too thin to be worth sharing, and no
+core waits for another within a block. What the blocks give is added in their order, so the result
+does not depend on the number of cores.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+
+Each = Callable[..., Iterator[Any]]
+"""`map`, or what does the same on several cores."""
 
 BLOCK_ROWS = 2048
 """On a CPU a block of 170 logits a row is 1.4 MB; more rows do not pay, fewer cost overhead."""
@@ -31,7 +42,36 @@ class Loss:
     """Shape (J, K), fp64: gradient in b, mean of p − y."""
 
 
-def log_loss(X: Tensor, labels: Tensor, coef: Tensor, intercept: Tensor) -> Loss:
+@contextmanager
+def all_cores(device: torch.device) -> Iterator[Each]:
+    """Give a `map` that runs on all of torch's threads, one item each; `map` on an accelerator.
+
+    Within, every operation of torch on a CPU is single-threaded.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the tensors are.
+
+    Yields
+    ------
+    callable
+        As `map`; a function that runs on it must not call it.
+    """
+    n_threads = torch.get_num_threads()
+    if device.type != "cpu" or n_threads == 1:
+        yield map
+        return
+    workers = ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        torch.set_num_threads(1)
+        with workers:
+            yield workers.map
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def log_loss(X: Tensor, labels: Tensor, coef: Tensor, intercept: Tensor, each: Each = map) -> Loss:
     """Evaluate J models with K classes each.
 
     The matrix products are done in the precision of X. Everything summed over more than one block
@@ -49,6 +89,8 @@ def log_loss(X: Tensor, labels: Tensor, coef: Tensor, intercept: Tensor) -> Loss
         W of each model.
     intercept : Tensor of shape (J, K)
         b of each model.
+    each : callable
+        Takes the blocks: `map`, or as `all_cores` gives it.
 
     Returns
     -------
@@ -61,20 +103,22 @@ def log_loss(X: Tensor, labels: Tensor, coef: Tensor, intercept: Tensor) -> Loss
     rows = block_rows(n, width, X.device)
     W = coef.reshape(width, d).to(X.dtype)
     b = intercept.reshape(width, 1).to(X.dtype)
-    buffer = X.new_empty(width * rows)
-    value = X.new_zeros(n_models, dtype=torch.float64)
-    G = X.new_zeros(width, d)
-    g = X.new_zeros(n_models, n_classes, dtype=torch.float64)
-    for start in range(0, n, rows):
+
+    def block_loss(start: int) -> tuple[Tensor, Tensor, Tensor]:
         block = X[start : start + rows]
-        flat = buffer[: width * len(block)].view(width, len(block))
-        torch.addmm(b, W, block.T, out=flat)
+        flat = torch.addmm(b, W, block.T)
         R = flat.view(n_models, n_classes, len(block))
-        true = labels[:, None, start : start + rows]
-        value += _residuals(R, true)
-        g += R.sum(2)
-        G.addmm_(flat, block)
-    return Loss(value / n, G.view(n_models, n_classes, d).double() / n, g / n)
+        value = _residuals(R, labels[:, None, start : start + rows])
+        return value, flat @ block, R.sum(2)
+
+    value = X.new_zeros(n_models, dtype=torch.float64)
+    G = X.new_zeros(width, d, dtype=torch.float64)
+    g = X.new_zeros(n_models, n_classes, dtype=torch.float64)
+    for one, coef_part, intercept_part in each(block_loss, range(0, n, rows)):
+        value += one
+        G += coef_part
+        g += intercept_part
+    return Loss(value / n, G.view(n_models, n_classes, d) / n, g / n)
 
 
 def block_rows(n: int, width: int, device: torch.device) -> int:

@@ -203,6 +203,10 @@ def _find_blocks(
     ]
     try:
         model(**inputs)
+    except (ValueError, TypeError, AttributeError) as error:  # it asks for pictures too
+        raise InputError(
+            f"{type(model).__name__} does not run on text alone ({error}); it is not supported"
+        ) from error
     finally:
         for handle in handles:
             handle.remove()

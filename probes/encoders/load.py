@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import struct
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from probes.choices import Dtype
 from probes.errors import InputError
+
+_DAMAGED = (SafetensorError, UnpicklingError, EOFError, struct.error)
 
 
 def load_config(name: str, where: dict[str, Any]) -> Any:
@@ -19,17 +24,35 @@ def load_config(name: str, where: dict[str, Any]) -> Any:
     if path.is_dir() and not (path / "config.json").is_file():
         raise InputError(f"the folder {name!r} holds no config.json; give a Hugging Face model")
     try:
-        return transformers.AutoConfig.from_pretrained(name, **where)
+        config = transformers.AutoConfig.from_pretrained(name, **where)
     except (OSError, ValueError, ImportError) as error:
         raise _not_loaded(name, error) from error
+    if not isinstance(getattr(config.get_text_config(), "vocab_size", None), int):
+        raise InputError(
+            f"the model {name!r} ({config.model_type}) is no text model: it has no vocabulary; "
+            "give one that reads text"
+        )
+    return config
 
 
 def load_tokenizer(name: str, where: dict[str, Any]) -> Any:
     """Load a tokenizer, or say in one line why it cannot be."""
     try:
-        return transformers.AutoTokenizer.from_pretrained(name, **where)
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        raise _not_loaded(name, error) from error
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, **where)
+    except Exception as error:
+        # What `tokenizers` raises where a file is damaged has no class of its own.
+        if type(error) is not Exception and not isinstance(
+            error, (OSError, ValueError, ImportError, KeyError)
+        ):
+            raise
+        raise _not_loaded(name, error, "tokenizer of the model") from error
+    # Where there are no files, transformers makes one that knows its special tokens alone.
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        raise InputError(
+            f"the model {name!r} comes without a tokenizer; give a folder with its "
+            "tokenizer.json, as `tokenizer.save_pretrained` writes it"
+        )
+    return tokenizer
 
 
 def load_weights(name: str, config: Any, options: dict[str, Any]) -> Any:
@@ -58,9 +81,13 @@ def load_weights(name: str, config: Any, options: dict[str, Any]) -> Any:
     transformers.logging.set_verbosity_error()  # its load report lists poolers left out
     try:
         model, info = transformers.AutoModel.from_pretrained(
-            name, config=config, output_loading_info=True, **options
+            name,
+            config=config,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
+            **options,
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, *_DAMAGED) as error:
         raise _not_loaded(name, error) from error
     finally:
         transformers.logging.set_verbosity(quiet)
@@ -71,11 +98,24 @@ def load_weights(name: str, config: Any, options: dict[str, Any]) -> Any:
             f"({', '.join(sorted(missing)[:3])}, …), which would be random; check the folder, "
             "or give the model that the checkpoint was saved from"
         )
+    for key, *shapes in sorted(info.get("mismatched_keys", ())):
+        there, wanted = (" x ".join(map(str, shape)) for shape in shapes)
+        raise InputError(
+            f"the checkpoint {name!r} does not fit its config.json: {key} is {there} there, "
+            f"{wanted} by the configuration; give the two that belong together"
+        )
     return model
 
 
-def _not_loaded(name: str, error: Exception) -> InputError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _not_loaded(name: str, error: Exception, what: str = "model") -> InputError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    first = " ".join(lines) if lines[0].rstrip().endswith(":") else lines[0]
+    if isinstance(error, UnpicklingError):
+        first = "its file is damaged, or holds more than weights; give one saved as safetensors"
+    elif isinstance(error, (KeyError, *_DAMAGED)) or type(error) is Exception:
+        first = f"a file is damaged or incomplete ({first})"
+    if Path(name).is_dir():
+        return InputError(f"the {what} in the folder {name!r} cannot be loaded: {first}")
     return InputError(
         f"no model {name!r}: it is neither a folder with a Hugging Face model nor a name that "
         f"could be loaded from the hub or its cache ({first})"

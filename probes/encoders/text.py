@@ -77,6 +77,9 @@ class TextEncoder:
         self.device = torch.device(device)
         self._model = model.to(self.device).eval().requires_grad_(False)
         self._keywords = _accepted(model)
+        if "input_ids" not in self._keywords:
+            raise InputError(f"the model {name!r} ({type(model).__name__}) reads no text")
+        self._n_ids = _number_of_ids(model)
         self.max_tokens = _limit(self.config, tokenizer, max_tokens)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self._reader = LayerReader(
@@ -226,6 +229,12 @@ class TextEncoder:
             return_special_tokens_mask=True,
             verbose=False,
         )
+        highest = max(max(ids, default=0) for ids in answer["input_ids"])
+        if highest >= self._n_ids:
+            raise InputError(
+                f"the tokenizer of {self.name!r} gives the id {highest}, and the model has "
+                f"{self._n_ids} embeddings; give a model and a tokenizer that belong together"
+            )
         return Pieces.build(
             texts,
             answer["input_ids"],
@@ -246,8 +255,11 @@ class TextEncoder:
         first_text: int = 0,
     ) -> Plan:
         """Lay out the forward passes over some texts; arguments as `plan_batches`."""
+        pieces = self.tokenize(texts)
+        if truncation == "error" and self.max_tokens is not None:
+            _require_short(texts, pieces.lengths, self.max_tokens, first_text)
         return plan_batches(
-            self.tokenize(texts),
+            pieces,
             text_index,
             spans,
             pooling=pooling,
@@ -335,6 +347,13 @@ def _accepted(model: Any) -> set[str]:
     return set(inspect.signature(model.forward).parameters)
 
 
+def _number_of_ids(model: Any) -> int:
+    try:
+        return int(model.get_input_embeddings().num_embeddings)
+    except (NotImplementedError, AttributeError):  # of a family that does not say
+        return int(model.config.get_text_config().vocab_size)
+
+
 def _require_offsets(tokenizer: Any, name: str) -> None:
     if not getattr(tokenizer, "is_fast", False):
         raise InputError(
@@ -369,6 +388,20 @@ def _limit(config: Any, tokenizer: Any, asked: int | None) -> int | None:
     if asked < 3 or (positions is not None and asked > positions):
         raise InputError(f"--max-tokens {asked}: expected 3 to {positions or 'any number'}")
     return asked
+
+
+def _require_short(texts: Sequence[str], lengths: Ints, limit: int, first_text: int) -> None:
+    over = np.flatnonzero(lengths > limit)
+    if not len(over):
+        return
+    k = int(over[0])
+    shown = texts[k] if len(texts[k]) <= 60 else texts[k][:57] + "…"
+    more = f"; {len(over)} of {len(texts)} texts here are too long" if len(over) > 1 else ""
+    raise InputError(
+        f"text {first_text + k} has {lengths[k]} tokens, the limit is {limit} ({shown!r}{more}; "
+        f"the longest has {lengths.max()}); choose --truncation window (overlapping windows) or "
+        "--truncation truncate (the beginning alone)"
+    )
 
 
 def _short(config: Any) -> tuple[Tensor, Tensor]:

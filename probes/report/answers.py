@@ -120,11 +120,15 @@ def answers(summary: Summary) -> Answers | None:
 
 def _read(path: Path, wanted: tuple[str, ...], task: str, layer: str) -> pd.DataFrame:
     import pandas as pd
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not path.is_file():
         raise InputError(f"no {path}: the run is not finished; run `probes probe` again")
-    missing = [name for name in wanted if name not in pq.read_schema(path).names]
+    try:
+        missing = [name for name in wanted if name not in pq.read_schema(path).names]
+    except pa.ArrowException as error:
+        raise InputError(f"{path} is no Parquet file ({error}); run `probes probe` again") from None
     if missing:
         raise InputError(f"{path} has no column {', '.join(missing)}; run `probes probe` again")
     chosen = [("task", "==", task), ("layer", "==", layer), ("split", "==", "test")]

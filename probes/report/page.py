@@ -59,12 +59,17 @@ def write_page(folders: Iterable[str | Path], out_path: str | Path) -> Path:
         the page is not there.
     """
     out_path = Path(out_path)
+    if out_path.is_dir():
+        raise InputError(f"{out_path} is a folder; name a file for the page, such as report.html")
     if not out_path.parent.is_dir():
         raise InputError(f"no folder {out_path.parent} for the page; make it, or name another")
     text = render(summarise(folders))
     part = out_path.with_name(f"{out_path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(out_path)
     finally:
         part.unlink(missing_ok=True)

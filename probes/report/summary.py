@@ -160,7 +160,10 @@ def _summarise(folder: Path) -> list[Summary]:
         raise InputError(f"no run folder {folder}; name a folder that `probes probe` wrote")
     path = folder / "run.json"
     if not path.is_file():
-        raise InputError(f"no {path}: the run is not finished; run `probes probe` again")
+        raise InputError(
+            f"no {path}: the folder holds no run, or one that is not finished; name another, or "
+            "run `probes probe` again"
+        )
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
         infos = [(str(info["task"]), info) for info in run["tasks"]]

@@ -98,10 +98,7 @@ def findings(summary: Summary) -> list[str]:
     info = summary.info
     said = [_losses(summary), *_lengths(summary)]
     for what, n in (info.get("counts") or {}).items():
-        if what == "duplicates":
-            verb = "sentence stands" if n == 1 else "sentences stand"
-            said.append(f"{n:,} {verb} in more than one split, word for word (duplicates).")
-        else:
+        if n and "duplicates" not in what:  # the notes say in words which stand where
             said.append(f"{what.replace('_', ' ').capitalize()}: {n:,}.")
     share = info.get("unseen_type_share")
     if share is not None:
@@ -131,13 +128,15 @@ def _lengths(summary: Summary) -> list[str]:
     for what, how in (
         ("truncated", "longer than the model reads, and cut"),
         ("windowed", "longer than the model reads, and read in overlapping windows"),
-        ("skipped", "skipped"),
+        ("skipped", "left out"),
     ):
         n = int(summary.info.get(what, 0))
-        if n:
+        if n and what == "skipped":
+            said.append(f"{n:,} {summary.unit} that no sub-token covers were left out.")
+        elif n:
             said.append(f"{n:,} {'text was' if n == 1 else 'texts were'} {how}.")
     if not said:
-        return ["No text was truncated, windowed, or skipped."]
+        return ["No text was truncated, windowed, or left out."]
     return said
 
 

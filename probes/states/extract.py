@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import filelock
 import numpy as np
@@ -18,7 +19,7 @@ from probes.encoders.batches import Batch, Plan
 from probes.encoders.text import TextEncoder
 from probes.errors import EnvironmentFailure, InputError
 from probes.states.layout import Layout, cut_shards
-from probes.states.store import ActivationStore, nearest, require_space
+from probes.states.store import ActivationStore, nearest, place, require_space
 from probes.states.world import World, alone
 from probes.task import Task
 
@@ -67,8 +68,8 @@ def extract(
     advance : callable
         Is called with the number of units that were answered since the last call.
     say : callable
-        Is called with a line where no store of this key is there and another one nearly is: it
-        names the parts of the key that differ.
+        Is called with a line where this corpus is stored under another key only: it names the
+        parts that differ.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def extract(
     pooling = default_pooling(encoder) if pooling is None else pooling
     layout = _layout(task, encoder, pooling, truncation, dtype, budget)
     if world.is_first and (parts := nearest(root, layout)):
-        say(f"encoding anew: the most similar store here has another {', another '.join(parts)}")
+        say(f"encoding anew: this corpus is stored here with another {', another '.join(parts)}")
     with _prepared(root, layout, layers, world) as store:
         shards = range(world.rank, len(store.layout.shards), world.size)
         for shard in shards:
@@ -159,20 +160,23 @@ def _prepared(
     """Let the first process make the folder, and hold its lock while any process writes."""
     store = lock = None
     if world.is_first:
-        store = ActivationStore.prepare(root, layout)
-        todo = [
-            (end - start) * sum(layout.widths[name] for name in store.missing(shard, layers))
-            for shard, (start, end) in enumerate(store.layout.shards)
-        ]
-        if sum(todo):
-            lock = filelock.FileLock(store.folder.with_suffix(".lock"))
+        folder = place(root, layout)
+        if not _complete(folder, layers):
+            Path(root).mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(folder.with_name(f"{folder.name}.lock"))
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
                 raise EnvironmentFailure(
-                    f"another run is filling the store {store.folder}; wait for it, or choose "
+                    f"another run is filling the store {folder}; wait for it, or choose "
                     "another place (--store)"
                 ) from None
+        store = ActivationStore.prepare(root, layout)
+        if lock is not None:
+            todo = [
+                (end - start) * sum(layout.widths[name] for name in store.missing(shard, layers))
+                for shard, (start, end) in enumerate(store.layout.shards)
+            ]
             store.clean()
             require_space(root, sum(todo) * np.dtype(layout.dtype).itemsize)
     try:
@@ -181,6 +185,14 @@ def _prepared(
     finally:
         if lock is not None:
             lock.release()
+
+
+def _complete(folder: Path, layers: Sequence[str]) -> bool:
+    """Whether a store needs nothing more for these layers."""
+    if not (folder / "manifest.json").exists():
+        return False
+    store = ActivationStore.open(folder)
+    return not any(store.missing(shard, layers) for shard in range(len(store.layout.shards)))
 
 
 class _Pass:

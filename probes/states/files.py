@@ -35,13 +35,17 @@ def write_whole(path: Path, content: bytes | npt.NDArray[Any]) -> str:
     EnvironmentFailure
         If the disk is full.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:
             if isinstance(content, bytes):
                 file.write(content)
             else:
-                np.save(file, content, allow_pickle=False)
+                # Not np.save: on a full disk it fails without saying that it was the disk.
+                content = np.ascontiguousarray(content)
+                header = np.lib.format.header_data_from_array_1_0(content)
+                np.lib.format.write_array_header_1_0(file, header)
+                file.write(content.data)
             file.flush()
             os.fsync(file.fileno())
         digest = digest_of(part)

@@ -15,6 +15,8 @@ from probes.states.files import digest_of, sealed, unsealed, write_whole
 from probes.states.layout import Layout, difference
 
 FORMAT = "1"
+HEADER_BYTES = 128
+"""Of numpy's format, before the array."""
 
 
 class ActivationStore:
@@ -38,6 +40,7 @@ class ActivationStore:
     def __init__(self, folder: Path, layout: Layout) -> None:
         self.folder = folder
         self.layout = layout
+        self._checked: set[tuple[int, str]] = set()
 
     @classmethod
     def prepare(cls, root: str | Path, layout: Layout) -> ActivationStore:
@@ -60,8 +63,7 @@ class ActivationStore:
         InputError
             If the folder of this key was made for another key, or is no store.
         """
-        slug = "-".join(_slug(name) for name in layout.names.values() if name)
-        folder = Path(root) / f"{slug}-{layout.digest}"
+        folder = place(root, layout)
         if (folder / "manifest.json").exists():
             store = cls.open(folder)
             for part in difference(store.layout.key, layout.key):
@@ -135,11 +137,15 @@ class ActivationStore:
         return unsealed(path) if path.exists() else {"files": {}, "lost": [], "cut": []}
 
     def missing(self, shard: int, layers: Sequence[str]) -> list[str]:
-        """List the layers of a shard that are not stored yet."""
+        """List the layers of a shard that are not stored yet, or not at their whole length."""
         files = self.record(shard)["files"]
-        return [
-            layer for layer in layers if layer not in files or not self._path(shard, layer).exists()
-        ]
+        return [layer for layer in layers if layer not in files or not self._whole(shard, layer)]
+
+    def _whole(self, shard: int, layer: str) -> bool:
+        start, end = self.layout.shards[shard]
+        n = (end - start) * self.layout.widths[layer] * np.dtype(self.layout.dtype).itemsize
+        path = self._path(shard, layer)
+        return path.exists() and path.stat().st_size == n + HEADER_BYTES
 
     def write(
         self,
@@ -212,15 +218,20 @@ class ActivationStore:
         for shard, (start, end) in enumerate(self.layout.shards):
             low, high = np.searchsorted(rows, [start, end])
             if low < high:
-                path = self._path(shard, layer)
-                try:
-                    part = np.load(path, mmap_mode="r")
-                except (ValueError, EOFError):
-                    raise InputError(f"{path} is damaged; remove it and run again") from None
+                self._check(shard, layer)
+                part = np.load(self._path(shard, layer), mmap_mode="r")
                 wanted = rows[low:high] - start
                 whole = len(wanted) == end - start
                 X[low:high] = part if whole else part[wanted]
         return X
+
+    def _check(self, shard: int, layer: str) -> None:
+        """Compare a file with its digest, the first time that it is read."""
+        if (shard, layer) not in self._checked:
+            path = self._path(shard, layer)
+            if digest_of(path) != self.record(shard)["files"][layer]:
+                raise InputError(f"{path} is damaged; remove it and run again")
+            self._checked.add((shard, layer))
 
     def verify(self) -> list[str]:
         """Read every byte and compare it with what was written.
@@ -228,7 +239,7 @@ class ActivationStore:
         Returns
         -------
         list of str
-            What is wrong; empty where nothing is.
+            What is wrong or missing; empty where nothing is.
         """
         problems = []
         try:
@@ -241,6 +252,8 @@ class ActivationStore:
             except InputError as error:
                 problems.append(str(error))
                 continue
+            if not files:
+                problems.append(f"shard {shard} of {self.folder} is missing; run again")
             for layer, digest in files.items():
                 path = self._path(shard, layer)
                 if not path.exists():
@@ -261,8 +274,16 @@ class ActivationStore:
         return self.folder / "shards" / f"{shard:05d}.json"
 
 
+def place(root: str | Path, layout: Layout) -> Path:
+    """Name the folder of a key under `root`: the one that is there, or one that says what it is."""
+    for manifest in sorted(Path(root).glob(f"*-{layout.digest}/manifest.json")):
+        return manifest.parent
+    slug = "-".join(_slug(name) for name in layout.names.values() if name)
+    return Path(root) / f"{slug}-{layout.digest}"
+
+
 def nearest(root: str | Path, layout: Layout) -> list[str]:
-    """Say in what the most similar other store under `root` differs.
+    """Say in what the most similar other store of the same corpus under `root` differs.
 
     Parameters
     ----------
@@ -277,14 +298,16 @@ def nearest(root: str | Path, layout: Layout) -> list[str]:
         The parts of the key, as `difference` names them; empty where the store itself is there, or
         no other.
     """
-    if any(Path(root).glob(f"*-{layout.digest}/manifest.json")):
+    if (place(root, layout) / "manifest.json").exists():
         return []
     parts: list[list[str]] = []
     for manifest in sorted(Path(root).glob("*/manifest.json")):
         try:
-            parts.append(difference(ActivationStore.open(manifest.parent).layout.key, layout.key))
+            key = ActivationStore.open(manifest.parent).layout.key
         except InputError:
             continue
+        if (key["texts"], key["units"]) == (layout.key["texts"], layout.key["units"]):
+            parts.append(difference(key, layout.key))
     return min(filter(None, parts), key=len, default=[])
 
 
