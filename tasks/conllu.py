@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 import pyconll
+from probes_tasks.decoding import decoded
 from probes_tasks.splits import (
     check_draw,
     check_labels,
@@ -161,16 +161,8 @@ def _lines(path: str) -> list[str]:
         raise InputError(f"{path} cannot be read: {error.strerror}; give a CoNLL-U file") from None
     if not data.strip():
         raise InputError(f"{path} is empty; give a CoNLL-U file with words in it")
-    try:
-        # Not splitlines: words may hold U+2028 and the like, which end no line of CoNLL-U.
-        return data.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        start = error.start + 3 * data.startswith(codecs.BOM_UTF8)
-        line = data.count(b"\n", 0, start) + 1
-        raise InputError(
-            f"{path}, line {line}: byte {start} (0x{data[start]:02x}) is not UTF-8; "
-            "save the file as UTF-8"
-        ) from None
+    # Not splitlines: words may hold U+2028 and the like, which end no line of CoNLL-U.
+    return decoded(data, path).split("\n")
 
 
 def _watched(path: str, lines: list[str], numbers: list[int]) -> Iterator[str]:

@@ -127,8 +127,8 @@ SENTENCE_LABELS: dict[str, tuple[Kind, Callable[[Sentence], Any]]] = {
     "length": ("real", lambda sentence: len(sentence.words)),
 }
 UNLABELLED = {
-    "tense": "no tense is asked where the main verb is *be* or follows a modal",
-    "subject-number": "no number is asked where the main verb is *be*",
+    "tense": "no tense is asked where the main verb is be, or follows a modal",
+    "subject-number": "no number is asked where the main verb is be",
 }
 
 

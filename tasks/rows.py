@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from probes_tasks.decoding import decoded
 
 from probes.errors import InputError, unknown
 
@@ -180,16 +181,7 @@ def _read_file(place: Path, path: str, wanted: Collection[str], names: Sequence[
 
 
 def _text(place: Path, path: str) -> str:
-    data = place.read_bytes()
-    try:
-        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-    except UnicodeDecodeError as error:
-        start = error.start + 3 * data.startswith(codecs.BOM_UTF8)
-        line = data.count(b"\n", 0, start) + 1
-        raise InputError(
-            f"{path}, line {line}: byte {start} (0x{data[start]:02x}) is not UTF-8; "
-            "save the file as UTF-8"
-        ) from None
+    text = decoded(place.read_bytes(), path)
     if not text.strip():
         raise InputError(f"{path} is empty; give a table with rows in it")
     return text

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "probes.__main__": 8,
     "probes.cli": 7,
+    "probes.bars": 1,
     "probes.robustness": 6,
     "probes.roles": 5,
     "probes.transfer": 5,
@@ -25,6 +26,7 @@ FLOORS = {
     "probes.results": 1,
     "probes.stats": 1,
     "probes.configs": 1,
+    "probes.cores": 0,
     "probes.metrics": 0,
     "probes.choices": 0,
     "probes.errors": 0,

@@ -200,8 +200,22 @@ def test_the_same_call_gives_the_same_bits():
 def test_a_solution_as_the_start_is_found_at_once():
     X, y = problem()
     fit = fit_logistic(X, [y], [[1e-1, 1e-2]], tol=1e-6)
-    again = fit_logistic(X, [y], [[1e-1, 1e-2]], tol=1e-3, start=fit)
-    assert int(again.n_evaluations[0].max()) <= 3
+    for k, penalty in enumerate((1e-1, 1e-2)):
+        start = [(fit.coef[0][k], fit.intercept[0][k])]
+        again = fit_logistic(X, [y], [[penalty]], tol=1e-3, start=start)
+        assert int(again.n_evaluations[0].max()) <= 3
+
+
+def test_a_path_may_go_on_where_another_call_ended():
+    X, y = problem(3000, 20, 5)
+    whole = fit_logistic(X, [y], [[1e-1, 1e-2, 1e-3, 1e-5]])
+    head = fit_logistic(X, [y], [[1e-1, 1e-2]])
+    start = [(head.coef[0][-1], head.intercept[0][-1])]
+    tail = fit_logistic(X, [y], [[1e-3, 1e-5]], start=start)
+    assert bool(tail.converged[0].all())
+    for k in (0, 1):
+        expected = float(whole.objective[0][2 + k])
+        assert float(tail.objective[0][k]) == pytest.approx(expected, rel=2e-4)
 
 
 def test_too_few_evaluations_are_said():

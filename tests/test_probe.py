@@ -3,14 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from conftest import SENTENCES
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from probes.diagnostic.probe import LinearProbe, RidgeProbe
-from probes.diagnostic.scale import fit_scale
+from probes.diagnostic.scale import FLOOR, fit_scale
+from probes.encoders import TextEncoder
 from probes.errors import InputError
+from probes.states import extract
+from probes.task import word_task
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +120,25 @@ def test_ridge_probe_maps_its_weights_back(data):
     np.testing.assert_allclose(probe.coef_, np.arange(6), atol=1e-4)
     both = RidgeProbe(penalty=1e-9).fit(X, np.stack([y, -y], axis=1))
     np.testing.assert_allclose(both.predict(X), np.stack([y, -y], axis=1), atol=1e-3)
+
+
+def test_the_floor_lies_between_noise_and_what_a_real_model_holds(minilm, tmp_path):
+    encoder = TextEncoder.from_pretrained(minilm)
+    words = [s.split() for s in SENTENCES]
+    names = [str(k) for k in range(len(words))]
+    task = word_task(
+        words,
+        [["x"] * len(row) for row in words],
+        splits=["train"] * len(words),
+        groups=names,
+        name="words",
+        labelling="x",
+    )
+    store = extract(task, encoder, tmp_path)
+    constant = {}
+    for layer in encoder.layers:
+        deviation = store.X(layer).std(0, dtype=np.float64)
+        share = deviation / np.median(deviation)
+        constant[layer] = int((share < FLOOR).sum())
+        assert not ((share > FLOOR / 1000) & (share < FLOOR * 10)).any(), layer
+    assert constant == {**dict.fromkeys("012345", 0), "6": 3}

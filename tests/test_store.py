@@ -95,7 +95,7 @@ def test_a_changed_key_is_another_store_and_the_part_is_named(encoder, tiny, tmp
     short = TextEncoder.from_pretrained(tiny("bert"), max_tokens=60)
     wide = TextEncoder.from_pretrained(tiny("bert"), dtype="float64")
     eager = TextEncoder.from_pretrained(tiny("bert"), attention="eager")
-    other = TextEncoder.untrained(tiny("bert"))
+    other = TextEncoder.from_pretrained(tiny("bert"), random_weights=0)
     changed = {
         "pooling": extract(task, encoder, tmp_path, pooling="max"),
         "truncation": extract(task, encoder, tmp_path, truncation="window"),

@@ -25,13 +25,12 @@ RIDGE = 1e-6
 """Relative to the mean eigenvalue: keeps an fp32 inverse positive definite."""
 
 SAMPLE = 4
-"""Rows sampled a class direction, in multiples of d. Both this and `SHRINK` were chosen on MiniLM:
-three times the sample saves few passes and costs more than they do."""
+"""Rows sampled a class direction, in multiples of d: enough for a block of full rank."""
 
 SHRINK = 0.2
 """Part of a block that is the unweighted second moment instead of the sample's. A direction that
-the sample missed would pass for flat, and the step along it be 20 times too long: so it was for
-rare words in the embedding layer, which took over 300 passes instead of 115."""
+the sample missed, as those of rare words in an embedding layer, would pass for flat, and the step
+along it be far too long."""
 
 
 class Spectrum:
@@ -93,7 +92,7 @@ class BlockCurvature:
     penalty : float
         λ.
     each : callable
-        Takes the directions: `map`, or as `probes.diagnostic.softmax.all_cores` gives it.
+        Takes the directions: `map`, or the `map` of `probes.cores.each_core`.
     """
 
     def __init__(

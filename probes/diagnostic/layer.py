@@ -18,7 +18,8 @@ from probes.diagnostic.scale import fit_scale
 from probes.task import Split
 
 FIRST = 3
-"""How many of the strongest penalties are fitted together, before dev is asked."""
+"""How many of the strongest penalties are fitted together, before dev is asked; each weaker one
+goes on from its stronger neighbour."""
 
 ENOUGH = 1.02
 """Weaker penalties are left untried where the weakest yet has this many times the best dev loss: on
@@ -157,9 +158,10 @@ def _path(
     losses: dict[float, float] = {}
 
     def fit(some: Sequence[float]) -> None:
-        for penalty, model in zip(
-            some, _fit(scaled["train"], [labels], some, questions)[0], strict=True
-        ):
+        stronger = min((p for p in models if p > max(some)), default=None)
+        start = models[stronger] if stronger is not None else None
+        found = _fit(scaled["train"], [labels], some, questions, start)[0]
+        for penalty, model in zip(some, found, strict=True):
             models[penalty] = model
             losses[penalty] = _loss(model, scaled["dev"], questions)
 
@@ -184,9 +186,16 @@ def _chosen(losses: dict[float, float]) -> float:
 
 
 def _fit(
-    X: Tensor, columns: Sequence[npt.NDArray[Any]], penalties: Sequence[float], questions: Questions
+    X: Tensor,
+    columns: Sequence[npt.NDArray[Any]],
+    penalties: Sequence[float],
+    questions: Questions,
+    start: Linear | None = None,
 ) -> list[list[Linear]]:
-    """Fit columns at penalties; the outputs of a class model are numbered as the column's codes."""
+    """Fit columns at penalties; the outputs of a class model are numbered as the column's codes.
+
+    A start is that of the task's own labels alone, in which no class is absent.
+    """
     if questions.is_real:
         Y = torch.from_numpy(np.stack(columns, axis=1)).to(X.device)
         ridge = fit_ridge(X, Y, penalties)
@@ -203,6 +212,7 @@ def _fit(
         X,
         [torch.from_numpy(coded[c][1].astype(np.int64)).to(X.device) for c in several],
         [list(penalties)] * len(several),
+        start=None if start is None else [(start.coef, start.intercept)],
     )
     models: list[list[Linear]] = []
     for c, (present, _) in enumerate(coded):

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from probes.cores import each_core
 from probes.diagnostic.curvature import (
     BlockCurvature,
     KroneckerCurvature,
@@ -31,7 +32,7 @@ from probes.diagnostic.curvature import (
     probabilities,
 )
 from probes.diagnostic.descent import Descent
-from probes.diagnostic.softmax import Each, Loss, all_cores, log_loss
+from probes.diagnostic.softmax import Each, Loss, log_loss
 from probes.errors import InputError
 
 HANDOVER = 5e-3
@@ -79,10 +80,9 @@ def fit_logistic(
     columns: Sequence[Tensor],
     penalties: Sequence[Sequence[float]],
     *,
-    n_classes: Sequence[int] | None = None,
     tol: float = 1e-4,
     max_evaluations: int = 500,
-    start: LogisticFit | None = None,
+    start: Sequence[tuple[Tensor, Tensor]] | None = None,
 ) -> LogisticFit:
     """Fit every column at every one of its penalties.
 
@@ -100,14 +100,13 @@ def fit_logistic(
         Classes of each column, from 0 to K_c − 1, each of them present.
     penalties : sequence of C sequences of float
         λ > 0 for each column.
-    n_classes : sequence of C int, optional
-        K_c; by default one more than the largest label.
     tol : float
         Relative suboptimality aimed at.
     max_evaluations : int
         Passes over X that a problem may take.
-    start : LogisticFit, optional
-        Of the same columns and penalties; every problem then starts from its own.
+    start : sequence of C pairs of Tensor, shapes (K_c, d) and (K_c,), optional
+        Weights and intercept from which each column's strongest penalty starts, such as the
+        solution at one that is stronger still; by default the optimum without weights.
 
     Returns
     -------
@@ -128,13 +127,14 @@ def fit_logistic(
     repairs it, and H((1 − ε) p + ε t) ≥ (1 − ε) H(p) + ε H(t), keeps the bound rigorous and free of
     passes over the data. It is evaluated in fp64 from the pass's fp32 products.
     """
-    counts = _check(X, columns, penalties, n_classes)
+    counts = _check(X, columns, penalties)
     shift = X.mean(0)
     if bool((shift.abs() > 1e-2 * X.std(0, correction=0)).any()):
         X = X - shift
     else:
         shift = torch.zeros_like(shift)
-    with all_cores(X.device) as each:
+    with each_core(X.device) as workers:
+        each: Each = workers.map if X.device.type == "cpu" else map
         data = _Data(X, each)
         chains = []
         for c, (y, levels) in enumerate(zip(columns, penalties, strict=True)):
@@ -143,10 +143,9 @@ def fit_logistic(
             if start is None:
                 chain[0].begin(data, *column.null())
             else:
-                chain = [p for p in chain if not p.auxiliary]
-                for p in chain:
-                    W, b = start.coef[c][p.place[1]], start.intercept[c][p.place[1]]
-                    p.begin(data, W, b + W @ shift.double())
+                W, b = (part.double() for part in start[c])
+                chain = chain[next(k for k, p in enumerate(chain) if not p.auxiliary) :]
+                chain[0].begin(data, W, b + W @ shift.double())
             chains.append(chain)
         _solve(data, chains, max_evaluations)
     return _gather(chains, shift.double())
@@ -321,7 +320,6 @@ def _check(
     X: Tensor,
     columns: Sequence[Tensor],
     penalties: Sequence[Sequence[float]],
-    n_classes: Sequence[int] | None,
 ) -> list[int]:
     if X.ndim != 2 or X.dtype not in (torch.float32, torch.float64):
         raise InputError(f"X has shape {tuple(X.shape)} and {X.dtype}; expected (n, d), float32")
@@ -342,14 +340,14 @@ def _check(
         for level in levels:
             if not 0 < level < math.inf:
                 raise InputError(f"penalty {level} of label column {c}; expected a positive number")
-        K = int(y.max()) + 1 if n_classes is None else n_classes[c]
-        outside = torch.nonzero((y < 0) | (y >= K))
-        if len(outside):
-            row = int(outside[0])
+        negative = torch.nonzero(y < 0)
+        if len(negative):
+            row = int(negative[0])
             raise InputError(
-                f"label {int(y[row])} in row {row} of column {c}; expected 0 to {K - 1} "
-                "(leave rows without a label out of X)"
+                f"label {int(y[row])} in row {row} of column {c}; expected 0 or more (leave rows "
+                "without a label out of X)"
             )
+        K = int(y.max()) + 1
         absent = torch.nonzero(torch.bincount(y, minlength=K) == 0)
         if len(absent):
             raise InputError(

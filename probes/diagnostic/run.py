@@ -28,12 +28,15 @@ from probes.states.extract import default_pooling
 from probes.states.files import write_whole
 from probes.task import SPLITS, Task
 
+Stage = AbstractContextManager[Callable[[int], None]]
+"""Of a run: gives the function that is told how many steps were made since its last call."""
+
 
 class Progress(Protocol):
     """Shows how far a run is."""
 
-    def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Open a stage of so many steps; gives the function that counts them."""
+    def stage(self, title: str, total: int) -> Stage:
+        """Open a stage of so many steps."""
         ...
 
     def say(self, line: str) -> None:
@@ -44,7 +47,7 @@ class Progress(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    def stage(self, title: str, total: int) -> Stage:
         """Open a stage that counts nothing."""
         return nullcontext(lambda n: None)
 
@@ -74,8 +77,9 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | N
     EnvironmentFailure
         If the disk has no room, or the processes do not see one another.
     """
-    progress = Silent() if progress is None else progress
     world = join()
+    if progress is None or not world.is_first:
+        progress = Silent()
     if not world.is_first:
         return _run(config, world, progress)
     with _claimed(Path(config.out), config):
@@ -87,41 +91,42 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | N
 
 
 def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
-    seconds: dict[str, float] = {}
     start = time.perf_counter()
-    out = Path(config.out)
     tasks = config.task.load()
-    encoder = _encoder(config, world, TextEncoder.from_pretrained)
-    layers = parse_layers(config.layers, encoder.layers)
-    root = Path(config.store) if config.store else out.parent / "store"
-    _make(root, "--store")
-    seconds["load"] = time.perf_counter() - start
-    stores = [_extract(task, encoder, layers, root, config, world, progress) for task in tasks]
-    about = _about(encoder, config)
-    random_stores: list[ActivationStore | None] = [None] * len(tasks)
+    _make(_root(config), "--store")
+    loaded = time.perf_counter()
+    stores, about = _encode(config, tasks, world, progress)
+    random_stores: Sequence[ActivationStore | None] = [None] * len(tasks)
     if config.random_model:
-        del encoder
-        gc.collect()
-        encoder = _encoder(config, world, TextEncoder.untrained, seed=config.seed)
-        random_stores = [
-            _extract(task, encoder, layers, root, config, world, progress) for task in tasks
-        ]
-    del encoder
-    gc.collect()
-    seconds["encode"] = time.perf_counter() - start - seconds["load"]
+        random_stores, _ = _encode(config, tasks, world, progress, config.seed)
+    encoded = time.perf_counter()
     world.wait()
     if not world.is_first:
         world.close()
         return None
     reports = [
-        _probe(task, stores[k], random_stores[k], layers, config, world, progress)
+        _probe(task, stores[k], random_stores[k], about["layers"], config, world, progress)
         for k, task in enumerate(tasks)
     ]
-    seconds["probe"] = time.perf_counter() - start - sum(seconds.values())
-    seconds["total"] = time.perf_counter() - start
-    about |= {"processes": world.size, "seconds": {k: round(v, 2) for k, v in seconds.items()}}
+    probed = time.perf_counter()
+    times = {"load": loaded - start, "encode": encoded - loaded, "probe": probed - encoded}
+    about |= {
+        "processes": world.size,
+        "seconds": {what: round(took, 2) for what, took in times.items()},
+        "store": _listed(stores),
+        "random_store": _listed([store for store in random_stores if store is not None]),
+        "tasks": [_task(r, s) for r, s in zip(reports, stores, strict=True)],
+    }
     world.close()
-    return _write(out, config, reports, stores, about)
+    return _write(Path(config.out), config, reports, about)
+
+
+def _root(config: ProbeConfig) -> Path:
+    return Path(config.store) if config.store else Path(config.out).parent / "store"
+
+
+def _listed(stores: Sequence[ActivationStore]) -> str:
+    return ", ".join(dict.fromkeys(str(store.folder) for store in stores))
 
 
 @contextmanager
@@ -185,10 +190,15 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _encoder(
-    config: ProbeConfig, world: World, make: Callable[..., TextEncoder], **options: Any
-) -> TextEncoder:
-    return make(
+def _encode(
+    config: ProbeConfig,
+    tasks: Sequence[Task],
+    world: World,
+    progress: Progress,
+    random_weights: int | None = None,
+) -> tuple[list[ActivationStore], dict[str, Any]]:
+    """Load the model, fill a store a task, and say what the model is; it is gone on return."""
+    encoder = TextEncoder.from_pretrained(
         config.model,
         revision=config.revision,
         dtype=config.dtype,
@@ -196,36 +206,49 @@ def _encoder(
         attention=config.attention,
         max_tokens=config.max_tokens,
         trust_remote_code=config.trust_remote_code,
-        **options,
+        random_weights=random_weights,
     )
+    layers = parse_layers(config.layers, encoder.layers)
+    name = Path(config.model).name + (" (random weights)" if random_weights is not None else "")
+    stores = []
+    for task in tasks:
+        title = f"encode {task.unit}s · {name}"
+        opened: list[int] = []
 
+        def stage(n: int, title: str = title, opened: list[int] = opened) -> Stage:
+            opened.append(n)
+            return progress.stage(title, n)
 
-def _extract(
-    task: Task,
-    encoder: TextEncoder,
-    layers: Sequence[str],
-    root: Path,
-    config: ProbeConfig,
-    world: World,
-    progress: Progress,
-) -> ActivationStore:
-    name = Path(encoder.name).name
-    weights = f"{name} (random weights)" if "random" in encoder.revision else name
-    share = -(-task.n_units // world.size)
-    with progress.stage(f"encode {task.unit}s · {weights}", share) as advance:
-        return extract(
+        store = extract(
             task,
             encoder,
-            str(root),
+            str(_root(config)),
             layers=layers,
             pooling=config.pooling,
             truncation=config.truncation,
             lost=config.lost,
             dtype=config.store_dtype,
             world=world,
-            advance=advance,
-            say=(lambda line: None) if weights != name else progress.say,
+            stage=stage,
+            say=progress.say if random_weights is None else Silent().say,
         )
+        if not opened:
+            progress.say(f"{title}: already in {store.folder}")
+        stores.append(store)
+    about = {
+        "run": Path(config.out).name,
+        "model": config.model,
+        "revision": encoder.revision,
+        "n_layers": encoder.n_layers,
+        "layers": list(layers),
+        "width": max(encoder.widths.values()),
+        "fingerprint": encoder.fingerprint,
+        "pooling": config.pooling or default_pooling(encoder),
+        "device": str(encoder.device),
+    }
+    del encoder
+    gc.collect()  # hooks tie a model to its reader in a circle
+    return stores, about
 
 
 def _probe(
@@ -238,7 +261,7 @@ def _probe(
     progress: Progress,
 ) -> LayerReport:
     n = len(layers) * (1 if random_store is None else 2)
-    with progress.stage(f"probe {task.labelling}", n) as advance:
+    with progress.stage(f"probe {task.labelling} · layers", n) as advance:
         return probe_layers(
             task,
             store,
@@ -258,24 +281,10 @@ def _probe(
         )
 
 
-def _about(encoder: TextEncoder, config: ProbeConfig) -> dict[str, Any]:
-    return {
-        "run": Path(config.out).name,
-        "model": config.model,
-        "revision": encoder.revision,
-        "n_layers": encoder.n_layers,
-        "width": max(encoder.widths.values()),
-        "fingerprint": encoder.fingerprint,
-        "pooling": config.pooling or default_pooling(encoder),
-        "device": str(encoder.device),
-    }
-
-
 def _write(
     out: Path,
     config: ProbeConfig,
     reports: Sequence[LayerReport],
-    stores: Sequence[ActivationStore],
     about: dict[str, Any],
 ) -> Path:
     import pyarrow as pa
@@ -297,10 +306,8 @@ def _write(
     write_whole(out / "predictions.parquet", sink.getvalue().to_pybytes())
     run = {
         **about,
-        "command": "probes probe",
+        "command": f"probes probe --config {out / 'config.yaml'}",
         "versions": _versions(),
-        "store": ", ".join(dict.fromkeys(str(store.folder) for store in stores)),
-        "tasks": [_task(r, s) for r, s in zip(reports, stores, strict=True)],
     }
     text = json.dumps(run, ensure_ascii=False, indent=1)
     write_whole(out / "run.json", (text + "\n").encode())

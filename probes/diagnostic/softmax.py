@@ -12,8 +12,6 @@ does not depend on the number of cores.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +19,7 @@ import torch
 from torch import Tensor
 
 Each = Callable[..., Iterator[Any]]
-"""`map`, or what does the same on several cores."""
+"""`map`, or what does the same on several cores; a function that runs on it must not call it."""
 
 BLOCK_ROWS = 2048
 """On a CPU a block of 170 logits a row is 1.4 MB; more rows do not pay, fewer cost overhead."""
@@ -40,35 +38,6 @@ class Loss:
     """Shape (J, K, d), fp64: gradient in W, mean of (p − y) xᵀ."""
     intercept: Tensor
     """Shape (J, K), fp64: gradient in b, mean of p − y."""
-
-
-@contextmanager
-def all_cores(device: torch.device) -> Iterator[Each]:
-    """Give a `map` that runs on all of torch's threads, one item each; `map` on an accelerator.
-
-    Within, every operation of torch on a CPU is single-threaded.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the tensors are.
-
-    Yields
-    ------
-    callable
-        As `map`; a function that runs on it must not call it.
-    """
-    n_threads = torch.get_num_threads()
-    if device.type != "cpu" or n_threads == 1:
-        yield map
-        return
-    workers = ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        torch.set_num_threads(1)
-        with workers:
-            yield workers.map
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def log_loss(X: Tensor, labels: Tensor, coef: Tensor, intercept: Tensor, each: Each = map) -> Loss:
@@ -90,7 +59,7 @@ def log_loss(X: Tensor, labels: Tensor, coef: Tensor, intercept: Tensor, each: E
     intercept : Tensor of shape (J, K)
         b of each model.
     each : callable
-        Takes the blocks: `map`, or as `all_cores` gives it.
+        Takes the blocks: `map`, or the `map` of `probes.cores.each_core`.
 
     Returns
     -------

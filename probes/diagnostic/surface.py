@@ -81,7 +81,7 @@ def _best(
         else:
             model = LogisticRegression(C=1 / (penalty * len(y)), max_iter=500)
         with warnings.catch_warnings():
-            # 500 iterations settle a baseline to the third digit, also where lbfgs asks for more
+            # a baseline need not be solved to the last digit that lbfgs asks for
             warnings.simplefilter("ignore", ConvergenceWarning)
             score = model.fit(train, y).score(others["dev"], dev)
         if score > best:

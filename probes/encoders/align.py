@@ -172,7 +172,7 @@ def _bounds(lengths: Sequence[int]) -> Ints:
 
 
 def windows(
-    n_tokens: int, n_content: int, limit: int | None, truncation: Truncation, where: str
+    n_tokens: int, n_content: int, limit: int | None, truncation: Truncation
 ) -> list[tuple[int, int]]:
     """Cut a text that is longer than the model allows.
 
@@ -183,10 +183,8 @@ def windows(
     limit : int or None
         The most tokens a row may have, special tokens included.
     truncation : {"error", "window", "truncate"}
-        What to do with a longer text: refuse it, cover it with windows that overlap by half, or
-        keep its beginning.
-    where : str
-        Names the text in the complaint.
+        What to do with a longer text: cover it with windows that overlap by half, or keep its
+        beginning. Those that are an error have been refused before.
 
     Returns
     -------
@@ -196,8 +194,7 @@ def windows(
     Raises
     ------
     InputError
-        If the text is too long and ``truncation="error"``, or no room is left beside the special
-        tokens.
+        If no room is left beside the special tokens.
     """
     if limit is None or n_tokens <= limit:
         return [(0, n_content)]
@@ -206,11 +203,6 @@ def windows(
         raise InputError(
             f"at most {limit} tokens a text leave no room beside {n_tokens - n_content} special "
             "tokens; raise --max-tokens"
-        )
-    if truncation == "error":
-        raise InputError(
-            f"{where} has {n_tokens} tokens, the limit is {limit}; choose --truncation window "
-            "(overlapping windows) or --truncation truncate (the beginning alone)"
         )
     if truncation == "truncate":
         return [(0, room)]

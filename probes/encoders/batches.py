@@ -71,6 +71,7 @@ class _Rows:
 
 
 def plan_batches(
+    texts: Sequence[str],
     pieces: Pieces,
     text_index: Ints,
     spans: Ints,
@@ -86,8 +87,10 @@ def plan_batches(
 
     Parameters
     ----------
+    texts : sequence of str
+        Of the shard, for complaints.
     pieces : Pieces
-        The sub-tokens of its texts.
+        Their sub-tokens.
     text_index : ndarray of shape (n_units,), int64
         The text of each unit, not decreasing.
     spans : ndarray of shape (n_units, 2) or (n_units, 4), int64
@@ -110,44 +113,70 @@ def plan_batches(
     Plan
         A function of its arguments alone, so that a shard's vectors do not depend on who
         computes them.
+
+    Raises
+    ------
+    InputError
+        If a text is too long and ``truncation="error"``.
     """
+    if limit is not None and truncation == "error":
+        _require_short(texts, pieces.lengths, limit, first_text)
     n_units, per_unit = len(text_index), spans.shape[1] // 2
     parts = spans.reshape(-1, 2)
     covered = pieces.cover(np.repeat(text_index, per_unit), parts).reshape(n_units, per_unit, 2)
     per_text = np.searchsorted(text_index, np.arange(len(pieces.lengths) + 1))
-    texts, lost, cut = [], [], []
+    laid: list[_Rows] = []
+    lost, cut = [], []
     n_truncated = n_windowed = 0
-    for text in range(len(pieces.lengths)):
-        here = np.arange(per_text[text], per_text[text + 1])
-        where = f"text {first_text + text}"
-        cuts = windows(
-            int(pieces.lengths[text]),
-            int(pieces.content_bounds[text + 1] - pieces.content_bounds[text]),
-            limit,
-            truncation,
-            where,
-        )
+    for text, n_tokens in enumerate(pieces.lengths.tolist()):
+        n_content = int(pieces.content_bounds[text + 1] - pieces.content_bounds[text])
+        cuts = windows(n_tokens, n_content, limit, truncation)
         n_windowed += len(cuts) > 1
-        shortened = len(cuts) == 1 and limit is not None and int(pieces.lengths[text]) > limit
-        n_truncated += shortened
-        rows = _rows(pieces, text, cuts)
-        if pooling == "cls":
-            laid, gone, less = _lay_cls(pieces, text, rows, here, covered)
-        elif len(cuts) == 1 and not shortened:
-            laid, gone, less = _lay_whole(pieces, text, rows, here, covered)
-        else:
-            laid, gone, less = _lay_cut(pieces, text, rows, cuts, here, covered)
+        n_truncated += len(cuts) == 1 and cuts[0][1] < n_content
+        here = np.arange(per_text[text], per_text[text + 1])
+        rows, gone, less = _lay(pieces, text, cuts, here, covered, pooling)
         lost.append(gone)
         cut.append(less)
-        if len(laid.units):
-            texts.append(laid)
+        if len(rows.units):
+            laid.append(rows)
     return Plan(
-        batches=tuple(_pack(texts, budget, pad_id)),
+        batches=tuple(_pack(laid, budget, pad_id)),
         lost=_concatenate(lost),
         cut=_concatenate(cut),
         n_truncated=n_truncated,
         n_windowed=n_windowed,
     )
+
+
+def _require_short(texts: Sequence[str], lengths: Ints, limit: int, first_text: int) -> None:
+    over = np.flatnonzero(lengths > limit)
+    if not len(over):
+        return
+    k = int(over[0])
+    shown = texts[k] if len(texts[k]) <= 60 else texts[k][:57] + "…"
+    more = f"; {len(over)} of {len(texts)} texts here are too long" if len(over) > 1 else ""
+    raise InputError(
+        f"text {first_text + k} has {lengths[k]} tokens, the limit is {limit} ({shown!r}{more}; "
+        f"the longest has {lengths.max()}); choose --truncation window (overlapping windows) or "
+        "--truncation truncate (the beginning alone)"
+    )
+
+
+def _lay(
+    pieces: Pieces,
+    text: int,
+    cuts: Sequence[tuple[int, int]],
+    here: Ints,
+    covered: Ints,
+    pooling: Pooling,
+) -> tuple[_Rows, Ints, Ints]:
+    """Place a text's units in its rows; also those that are lost, and those that were cut."""
+    rows = _rows(pieces, text, cuts)
+    if pooling == "cls":
+        return _lay_cls(pieces, text, rows, here, covered)
+    if len(rows) == 1 and len(rows[0]) == pieces.lengths[text]:
+        return _lay_whole(pieces, text, rows, here, covered)
+    return _lay_cut(pieces, text, rows, cuts, here, covered)
 
 
 def _rows(pieces: Pieces, text: int, cuts: Sequence[tuple[int, int]]) -> list[Ints]:

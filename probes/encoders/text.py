@@ -26,7 +26,7 @@ SANE_LENGTH = 1_000_000
 class TextEncoder:
     """A pretrained text model, read layer by layer.
 
-    Use `from_pretrained`, or `untrained` for the same architecture with random weights.
+    Use `from_pretrained`.
 
     Parameters
     ----------
@@ -112,6 +112,7 @@ class TextEncoder:
         attention: str | None = None,
         max_tokens: int | None = None,
         trust_remote_code: bool = False,
+        random_weights: int | None = None,
     ) -> TextEncoder:
         """Load a model from a folder, or by its name on the Hugging Face hub.
 
@@ -131,6 +132,9 @@ class TextEncoder:
             The most tokens a text may have; by default what the model's positions allow.
         trust_remote_code : bool
             Whether code that comes with the model may run. Off unless asked.
+        random_weights : int, optional
+            A seed: leave the pretrained weights out, and take those of the model's own
+            initialisation. The control of a pretrained model.
 
         Returns
         -------
@@ -145,62 +149,22 @@ class TextEncoder:
         """
         where = {"revision": revision, "trust_remote_code": trust_remote_code}
         config, tokenizer = load_config(name, where), load_tokenizer(name, where)
-        model = load_weights(name, config, {**where, **model_options(config, dtype, attention)})
-        commit = getattr(config, "_commit_hash", None)
-        return cls(
-            _encoder_of(model),
-            tokenizer,
-            name=name,
-            revision=commit or revision or "",
-            device=device,
-            max_tokens=max_tokens,
-        )
-
-    @classmethod
-    def untrained(
-        cls,
-        name: str,
-        *,
-        seed: int = 0,
-        revision: str | None = None,
-        dtype: Dtype = "float32",
-        device: torch.device | str = "cpu",
-        attention: str | None = None,
-        max_tokens: int | None = None,
-        trust_remote_code: bool = False,
-    ) -> TextEncoder:
-        """Make the same architecture with random weights: the control of a pretrained model.
-
-        Parameters
-        ----------
-        name, revision, dtype, device, attention, max_tokens, trust_remote_code
-            As in `from_pretrained`.
-        seed : int
-            Of the model's own initialisation.
-
-        Returns
-        -------
-        TextEncoder
-            With the pretrained model's tokenizer.
-
-        Raises
-        ------
-        InputError
-            As in `from_pretrained`.
-        """
-        where = {"revision": revision, "trust_remote_code": trust_remote_code}
-        config, tokenizer = load_config(name, where), load_tokenizer(name, where)
         options = model_options(config, dtype, attention)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = transformers.AutoModel.from_config(
-                config, trust_remote_code=trust_remote_code, **options
-            )
+        if random_weights is None:
+            model = load_weights(name, config, {**where, **options})
+            revision = getattr(config, "_commit_hash", None) or revision or ""
+        else:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(random_weights)
+                model = transformers.AutoModel.from_config(
+                    config, trust_remote_code=trust_remote_code, **options
+                )
+            revision = f"random weights, seed {random_weights}"
         return cls(
             _encoder_of(model),
             tokenizer,
             name=name,
-            revision=f"random weights, seed {seed}",
+            revision=revision,
             device=device,
             max_tokens=max_tokens,
         )
@@ -255,11 +219,9 @@ class TextEncoder:
         first_text: int = 0,
     ) -> Plan:
         """Lay out the forward passes over some texts; arguments as `plan_batches`."""
-        pieces = self.tokenize(texts)
-        if truncation == "error" and self.max_tokens is not None:
-            _require_short(texts, pieces.lengths, self.max_tokens, first_text)
         return plan_batches(
-            pieces,
+            texts,
+            self.tokenize(texts),
             text_index,
             spans,
             pooling=pooling,
@@ -388,20 +350,6 @@ def _limit(config: Any, tokenizer: Any, asked: int | None) -> int | None:
     if asked < 3 or (positions is not None and asked > positions):
         raise InputError(f"--max-tokens {asked}: expected 3 to {positions or 'any number'}")
     return asked
-
-
-def _require_short(texts: Sequence[str], lengths: Ints, limit: int, first_text: int) -> None:
-    over = np.flatnonzero(lengths > limit)
-    if not len(over):
-        return
-    k = int(over[0])
-    shown = texts[k] if len(texts[k]) <= 60 else texts[k][:57] + "…"
-    more = f"; {len(over)} of {len(texts)} texts here are too long" if len(over) > 1 else ""
-    raise InputError(
-        f"text {first_text + k} has {lengths[k]} tokens, the limit is {limit} ({shown!r}{more}; "
-        f"the longest has {lengths.max()}); choose --truncation window (overlapping windows) or "
-        "--truncation truncate (the beginning alone)"
-    )
 
 
 def _short(config: Any) -> tuple[Tensor, Tensor]:

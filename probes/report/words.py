@@ -113,6 +113,8 @@ def findings(summary: Summary) -> list[str]:
         )
         said.append(f"Classes that training lacks, so that no probe can answer them: {listed}.")
     said += _choices(summary)
+    for note in info.get("notes") or ():
+        said.append(note[:1].upper() + note[1:] + ("" if note.endswith(".") else "."))
     return said
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import filelock
@@ -15,6 +15,7 @@ import xxhash
 from torch import Tensor
 
 from probes.choices import Lost, Pooling, StoreDtype, Truncation
+from probes.cores import each_core
 from probes.encoders.batches import Batch, Plan
 from probes.encoders.text import TextEncoder
 from probes.errors import EnvironmentFailure, InputError
@@ -24,6 +25,11 @@ from probes.states.world import World, alone
 from probes.task import Task
 
 CPU_BUDGET, DEVICE_BUDGET = 1024, 16384
+
+
+def nullstage(n_units: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Show nothing of a pass."""
+    return nullcontext(lambda n: None)
 
 
 def extract(
@@ -38,7 +44,7 @@ def extract(
     dtype: StoreDtype = "float32",
     budget: int | None = None,
     world: World | None = None,
-    advance: Callable[[int], None] = lambda n_units: None,
+    stage: Callable[[int], AbstractContextManager[Callable[[int], None]]] = nullstage,
     say: Callable[[str], None] = lambda line: None,
 ) -> ActivationStore:
     """Encode a task's corpus once, or finish what an earlier run began.
@@ -65,8 +71,9 @@ def extract(
         Rows × tokens of a batch: by default 1,024 on a CPU, 16,384 elsewhere.
     world : World, optional
         The processes that share the pass, each taking whole shards; this one alone by default.
-    advance : callable
-        Is called with the number of units that were answered since the last call.
+    stage : callable
+        Is called with the number of units that this process has to encode, where there are any;
+        gives a context with a function that takes how many were answered since its last call.
     say : callable
         Is called with a line where this corpus is stored under another key only: it names the
         parts that differ.
@@ -94,14 +101,12 @@ def extract(
     layout = _layout(task, encoder, pooling, truncation, dtype, budget)
     if world.is_first and (parts := nearest(root, layout)):
         say(f"encoding anew: this corpus is stored here with another {', another '.join(parts)}")
-    with _prepared(root, layout, layers, world) as store:
-        shards = range(world.rank, len(store.layout.shards), world.size)
-        for shard in shards:
-            if not store.missing(shard, layers):
-                start, end = store.layout.shards[shard]
-                advance(end - start)
-        todo = [shard for shard in shards if store.missing(shard, layers)]
-        _Pass(task, encoder, store, layers, pooling, truncation, lost, advance).run(todo)
+    with _prepared(root, layout, layers, world) as (store, missing):
+        mine = missing[world.rank :: world.size]
+        if mine:
+            n_units = sum(end - start for start, end in (store.layout.shards[k] for k in mine))
+            with stage(n_units) as advance:
+                _Pass(task, encoder, store, layers, pooling, truncation, lost, advance).run(mine)
         world.wait()
     _require_units(task, store, lost)
     return store
@@ -156,12 +161,13 @@ def _layout(
 @contextmanager
 def _prepared(
     root: str, layout: Layout, layers: Sequence[str], world: World
-) -> Iterator[ActivationStore]:
-    """Let the first process make the folder, and hold its lock while any process writes."""
-    store = lock = None
+) -> Iterator[tuple[ActivationStore, list[int]]]:
+    """Give the store and the shards that it lacks, and hold its lock while any process writes."""
+    lock = None
     if world.is_first:
         folder = place(root, layout)
-        if not _complete(folder, layers):
+        is_there = (folder / "manifest.json").exists()
+        if not is_there or _missing(ActivationStore.open(folder), layers):
             Path(root).mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(folder.with_name(f"{folder.name}.lock"))
             try:
@@ -173,26 +179,21 @@ def _prepared(
                 ) from None
         store = ActivationStore.prepare(root, layout)
         if lock is not None:
-            todo = [
-                (end - start) * sum(layout.widths[name] for name in store.missing(shard, layers))
-                for shard, (start, end) in enumerate(store.layout.shards)
-            ]
             store.clean()
-            require_space(root, sum(todo) * np.dtype(layout.dtype).itemsize)
+            require_space(root, store.n_bytes_missing(layers))
     try:
         world.wait()
-        yield store or ActivationStore.prepare(root, layout)
+        store = ActivationStore.prepare(root, layout)
+        missing = _missing(store, layers)
+        world.wait()  # all have looked, before any writes
+        yield store, missing
     finally:
         if lock is not None:
             lock.release()
 
 
-def _complete(folder: Path, layers: Sequence[str]) -> bool:
-    """Whether a store needs nothing more for these layers."""
-    if not (folder / "manifest.json").exists():
-        return False
-    store = ActivationStore.open(folder)
-    return not any(store.missing(shard, layers) for shard in range(len(store.layout.shards)))
+def _missing(store: ActivationStore, layers: Sequence[str]) -> list[int]:
+    return [k for k in range(len(store.layout.shards)) if store.missing(k, layers)]
 
 
 class _Pass:
@@ -221,18 +222,11 @@ class _Pass:
     def run(self, shards: Sequence[int]) -> None:
         """Fill the shards, writing each while the next is computed.
 
-        On a CPU, each core computes batches of its own: there is less to wait for than if all
-        cores shared one batch, and a vector does not depend on the number of cores.
+        On a CPU, each core computes batches of its own (`each_core`).
         """
-        if not shards:
-            return
-        n_threads = torch.get_num_threads()
-        n_workers = n_threads if self._encoder.device.type == "cpu" else 1
-        workers = ThreadPoolExecutor(n_workers, initializer=_single if n_workers > 1 else None)
-        writer = ThreadPoolExecutor(1)
         computing: deque[_Shard] = deque()
         writing: deque[Future[None]] = deque()
-        try:
+        with each_core(self._encoder.device) as workers, ThreadPoolExecutor(1) as writer:
             for number in shards:
                 computing.append(self._start(number, workers))
                 if len(computing) > 1:
@@ -240,10 +234,6 @@ class _Pass:
             self._finish(computing.popleft(), writer, writing)
             while writing:
                 writing.popleft().result()
-        finally:
-            workers.shutdown(wait=True, cancel_futures=True)
-            writer.shutdown(wait=True, cancel_futures=True)
-            torch.set_num_threads(n_threads)
 
     def _start(self, number: int, workers: ThreadPoolExecutor) -> _Shard:
         start, end = self._store.layout.shards[number]
@@ -344,10 +334,6 @@ class _Shard:
         self.plan = plan
         self.vectors = vectors
         self.futures = futures
-
-
-def _single() -> None:
-    torch.set_num_threads(1)
 
 
 def _require_units(task: Task, store: ActivationStore, lost: Lost) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +51,6 @@ class Layout:
     def digest(self) -> str:
         """Digest of the key, 16 hexadecimal digits."""
         return xxhash.xxh3_64(json.dumps(dict(self.key), sort_keys=True).encode()).hexdigest()
-
-    def n_bytes(self, layers: Iterable[str]) -> int:
-        """Bytes that these layers take on disk."""
-        size = np.dtype(self.dtype).itemsize
-        return sum(self.n_units * self.widths[layer] * size for layer in layers)
 
 
 def cut_shards(

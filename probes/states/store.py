@@ -141,11 +141,19 @@ class ActivationStore:
         files = self.record(shard)["files"]
         return [layer for layer in layers if layer not in files or not self._whole(shard, layer)]
 
-    def _whole(self, shard: int, layer: str) -> bool:
+    def n_bytes_missing(self, layers: Sequence[str]) -> int:
+        """Bytes that what is not stored of these layers will take."""
+        shards = range(len(self.layout.shards))
+        return sum(self._n_bytes(k, layer) for k in shards for layer in self.missing(k, layers))
+
+    def _n_bytes(self, shard: int, layer: str) -> int:
         start, end = self.layout.shards[shard]
-        n = (end - start) * self.layout.widths[layer] * np.dtype(self.layout.dtype).itemsize
+        size = np.dtype(self.layout.dtype).itemsize
+        return (end - start) * self.layout.widths[layer] * size + HEADER_BYTES
+
+    def _whole(self, shard: int, layer: str) -> bool:
         path = self._path(shard, layer)
-        return path.exists() and path.stat().st_size == n + HEADER_BYTES
+        return path.exists() and path.stat().st_size == self._n_bytes(shard, layer)
 
     def write(
         self,

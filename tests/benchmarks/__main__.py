@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -40,6 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     parts = options.only or PARTS
     disable_progress_bar()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that its stores are removed
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, numpy {np.__version__}")
