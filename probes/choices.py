@@ -11,6 +11,9 @@ Truncation = Literal["error", "window", "truncate"]
 """What to do with a text that is longer than the model allows: refuse it, cover it with windows
 that overlap by half, or keep its beginning."""
 
+Part = Literal["encoder", "decoder", "both"]
+"""Which half of an encoder-decoder is read."""
+
 Lost = Literal["error", "skip"]
 """What to do with a unit that no sub-token covers: refuse it, or leave it out, counted."""
 

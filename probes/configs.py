@@ -14,7 +14,7 @@ import pydantic
 import xxhash
 import yaml
 
-from probes.choices import Dtype, Lost, Pooling, StoreDtype, Truncation, Unseen
+from probes.choices import Dtype, Lost, Part, Pooling, StoreDtype, Truncation, Unseen
 from probes.errors import InputError, unknown
 
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -42,10 +42,15 @@ class ProbeConfig:
     """Attention implementation, as transformers names them."""
     trust_remote_code: bool = False
     """Let code that comes with the model run."""
+    part: Part | None = None
+    """Of an encoder-decoder, which half is read: encoder (the default), decoder, or both. The
+    decoder reads the same text as the encoder, and sees it."""
     max_tokens: int | None = None
     """The most sub-tokens a text may have; by default what the model's positions allow."""
     truncation: Truncation = "error"
     """A longer text: refuse it, cover it with overlapping windows, or keep its beginning."""
+    stride: int | None = None
+    """By how many sub-tokens a window stands after the one before it; by default half a window."""
     lost: Lost = "error"
     """A unit that no sub-token covers: refuse it, or leave it out, counted."""
     pooling: Pooling | None = None
@@ -54,6 +59,8 @@ class ProbeConfig:
     """Folder of activation stores; by default `store` beside the run's folder."""
     store_dtype: StoreDtype = "float32"
     """In which vectors are stored."""
+    deterministic: bool = False
+    """Encode each text in a batch of its own, so that no other enters, not even by rounding."""
     penalties: tuple[float, ...] = PENALTIES
     """L2 penalties per mean loss, of which dev chooses one; extended where it chooses an edge."""
     unseen: Unseen = "wrong"
@@ -70,6 +77,8 @@ class ProbeConfig:
             raise InputError(f"penalties {self.penalties}: expected at least one, all positive")
         if len(set(self.penalties)) < len(self.penalties):
             raise InputError(f"penalties {self.penalties}: one stands twice")
+        if self.stride is not None and self.truncation != "window":
+            raise InputError(f"stride {self.stride}: it is of windows; choose --truncation window")
         if self.draws < 0:
             raise InputError(f"draws {self.draws}: expected 0 (no control task) or more")
         if not 0 <= self.seed < 2**32:

@@ -207,6 +207,7 @@ def _encode(
         max_tokens=config.max_tokens,
         trust_remote_code=config.trust_remote_code,
         random_weights=random_weights,
+        part=config.part,
     )
     layers = parse_layers(config.layers, encoder.layers)
     name = Path(config.model).name + (" (random weights)" if random_weights is not None else "")
@@ -226,8 +227,10 @@ def _encode(
             layers=layers,
             pooling=config.pooling,
             truncation=config.truncation,
+            stride=config.stride,
             lost=config.lost,
             dtype=config.store_dtype,
+            deterministic=config.deterministic,
             world=world,
             stage=stage,
             say=progress.say if random_weights is None else Silent().say,

@@ -14,6 +14,7 @@ from probes.diagnostic.control import majority, word_identity
 from probes.diagnostic.layer import LayerAnswers
 from probes.diagnostic.questions import Questions
 from probes.diagnostic.surface import bag_of_words, length
+from probes.encoders.choose import number_of_layers
 from probes.metrics import Metric
 from probes.results import Row
 from probes.states import ActivationStore
@@ -54,7 +55,7 @@ class Scorer:
             "run": "",
             "model": store.layout.names.get("model", ""),
             "revision": store.layout.names.get("revision", ""),
-            "n_layers": max(int(name) for name in store.layout.widths if name != "final"),
+            "n_layers": number_of_layers(tuple(store.layout.widths)),
             "store": store.layout.digest,
             "config": "",
             **fixed,

@@ -69,9 +69,8 @@ class Pieces:
 
         Raises
         ------
-        InputError
-            If the tokenizer gives no usable offsets: a token covers zero characters, and is no
-            marker of white space.
+        ValueError
+            If a token covers zero characters, and is no marker of white space.
 
         Notes
         -----
@@ -90,13 +89,8 @@ class Pieces:
         spans = spans[content] + text_starts[owner, None]
         marked = np.isin(flat[content], () if markers is None else markers)
         spans = _with_next_word(texts, spans, text_starts[owner + 1] - 1, marked)
-        empty = np.flatnonzero(spans[:, 1] <= spans[:, 0])
-        if len(empty):
-            raise InputError(
-                "this tokenizer gives no usable character offsets: a token of text "
-                f"{owner[empty[0]]} ({texts[owner[empty[0]]][:60]!r}) covers zero characters, so "
-                "words cannot be aligned with sub-tokens"
-            )
+        if (spans[:, 1] <= spans[:, 0]).any():
+            raise ValueError("a sub-token covers zero characters")
         return cls(
             ids=flat,
             bounds=bounds,
@@ -172,7 +166,11 @@ def _bounds(lengths: Sequence[int]) -> Ints:
 
 
 def windows(
-    n_tokens: int, n_content: int, limit: int | None, truncation: Truncation
+    n_tokens: int,
+    n_content: int,
+    limit: int | None,
+    truncation: Truncation,
+    stride: int | None = None,
 ) -> list[tuple[int, int]]:
     """Cut a text that is longer than the model allows.
 
@@ -183,8 +181,10 @@ def windows(
     limit : int or None
         The most tokens a row may have, special tokens included.
     truncation : {"error", "window", "truncate"}
-        What to do with a longer text: cover it with windows that overlap by half, or keep its
-        beginning. Those that are an error have been refused before.
+        What to do with a longer text: cover it with overlapping windows, or keep its beginning.
+        Those that are an error have been refused before.
+    stride : int, optional
+        By how many tokens a window stands after the one before it; by default half a window.
 
     Returns
     -------
@@ -194,7 +194,7 @@ def windows(
     Raises
     ------
     InputError
-        If no room is left beside the special tokens.
+        If no room is left beside the special tokens, or the stride leaves tokens out.
     """
     if limit is None or n_tokens <= limit:
         return [(0, n_content)]
@@ -206,12 +206,19 @@ def windows(
         )
     if truncation == "truncate":
         return [(0, room)]
-    step = room // 2
+    step = room // 2 if stride is None else stride
+    if not 1 <= step <= room:
+        raise InputError(
+            f"--stride {step}: a window holds {room} tokens beside the special ones; "
+            f"expected 1 to {room}"
+        )
     last = n_content - room
     return [(min(a, last), min(a, last) + room) for a in range(0, last + step, step)]
 
 
-def place(cuts: Sequence[tuple[int, int]], first: int, end: int) -> tuple[Ints, Ints]:
+def place(
+    cuts: Sequence[tuple[int, int]], first: int, end: int, is_causal: bool = False
+) -> tuple[Ints, Ints]:
     """Say in which window each token of a unit is read.
 
     Parameters
@@ -220,22 +227,26 @@ def place(cuts: Sequence[tuple[int, int]], first: int, end: int) -> tuple[Ints, 
         The windows of the text, as `windows` gives them.
     first, end : int
         The unit, in content tokens of the text.
+    is_causal : bool
+        Whether context is what stands before a token alone; otherwise it is the shorter of its two
+        sides.
 
     Returns
     -------
     rows, tokens : ndarray of shape (n_tokens,), int64
         The window of each token that is in one, and the token, counted in content tokens. A unit
-        is read in one window where one holds all of it: the one with most context on its shorter
-        side. Otherwise each token is read where it has most context itself.
+        is read in one window where one holds all of it: the one with most context. Otherwise each
+        token is read where it has most context itself.
     """
     bounds = np.asarray(cuts, dtype=np.int64)
+    right_edge = bounds[:, 1] + (1 << 40 if is_causal else 0)
     tokens = np.arange(first, end, dtype=np.int64)
     whole = (bounds[:, 0] <= first) & (bounds[:, 1] >= end)
     if whole.any():
-        context = np.minimum(first - bounds[:, 0], bounds[:, 1] - end)
+        context = np.minimum(first - bounds[:, 0], right_edge - end)
         return np.full(len(tokens), np.where(whole, context, -1).argmax(), dtype=np.int64), tokens
     inside = (bounds[:, :1] <= tokens) & (bounds[:, 1:] > tokens)
-    context = np.minimum(tokens - bounds[:, :1], bounds[:, 1:] - 1 - tokens)
+    context = np.minimum(tokens - bounds[:, :1], right_edge[:, None] - 1 - tokens)
     rows = np.where(inside, context, -1).argmax(axis=0).astype(np.int64)
     seen = inside.any(axis=0)
     return rows[seen], tokens[seen]

@@ -50,6 +50,8 @@ class Plan:
         `lost` too.
     n_truncated, n_windowed : int
         Number of texts that were cut, and of those that were covered by windows.
+    n_mended : int
+        Number of texts whose offsets were wrong and were made anew.
     """
 
     batches: tuple[Batch, ...]
@@ -57,6 +59,7 @@ class Plan:
     cut: Ints
     n_truncated: int
     n_windowed: int
+    n_mended: int = 0
 
 
 @dataclass
@@ -81,7 +84,11 @@ def plan_batches(
     truncation: Truncation,
     budget: int,
     pad_id: int,
+    stride: int | None = None,
     first_text: int = 0,
+    is_causal: bool = False,
+    leave_out_first: bool = False,
+    n_mended: int = 0,
 ) -> Plan:
     """Lay out the forward passes of a shard.
 
@@ -105,8 +112,16 @@ def plan_batches(
         The most rows × tokens a batch may have, where a single text does not exceed it.
     pad_id : int
         What fills the rest of a row.
+    stride : int, optional
+        Of the windows, as `windows`.
     first_text : int
         Number of the shard's first text in the corpus, for complaints.
+    is_causal : bool
+        Whether context in a window is what stands before.
+    leave_out_first : bool
+        Whether a unit that begins at position 0 of its row, and holds more, leaves that out.
+    n_mended : int
+        Is handed on.
 
     Returns
     -------
@@ -124,17 +139,19 @@ def plan_batches(
     n_units, per_unit = len(text_index), spans.shape[1] // 2
     parts = spans.reshape(-1, 2)
     covered = pieces.cover(np.repeat(text_index, per_unit), parts).reshape(n_units, per_unit, 2)
+    if leave_out_first:
+        covered = _without_first(pieces, text_index, covered)
     per_text = np.searchsorted(text_index, np.arange(len(pieces.lengths) + 1))
     laid: list[_Rows] = []
     lost, cut = [], []
     n_truncated = n_windowed = 0
     for text, n_tokens in enumerate(pieces.lengths.tolist()):
         n_content = int(pieces.content_bounds[text + 1] - pieces.content_bounds[text])
-        cuts = windows(n_tokens, n_content, limit, truncation)
+        cuts = windows(n_tokens, n_content, limit, truncation, stride)
         n_windowed += len(cuts) > 1
         n_truncated += len(cuts) == 1 and cuts[0][1] < n_content
         here = np.arange(per_text[text], per_text[text + 1])
-        rows, gone, less = _lay(pieces, text, cuts, here, covered, pooling)
+        rows, gone, less = _lay(pieces, text, cuts, here, covered, pooling, is_causal)
         lost.append(gone)
         cut.append(less)
         if len(rows.units):
@@ -145,7 +162,16 @@ def plan_batches(
         cut=_concatenate(cut),
         n_truncated=n_truncated,
         n_windowed=n_windowed,
+        n_mended=n_mended,
     )
+
+
+def _without_first(pieces: Pieces, text_index: Ints, covered: Ints) -> Ints:
+    first = covered[:, :, 0]
+    at_start = pieces.content[np.minimum(first, len(pieces.content) - 1)]
+    at_start = at_start == pieces.bounds[text_index][:, None]
+    several = covered[:, :, 1] - first > 1
+    return np.stack([first + (at_start & several), covered[:, :, 1]], axis=2)
 
 
 def _require_short(texts: Sequence[str], lengths: Ints, limit: int, first_text: int) -> None:
@@ -169,6 +195,7 @@ def _lay(
     here: Ints,
     covered: Ints,
     pooling: Pooling,
+    is_causal: bool,
 ) -> tuple[_Rows, Ints, Ints]:
     """Place a text's units in its rows; also those that are lost, and those that were cut."""
     rows = _rows(pieces, text, cuts)
@@ -176,7 +203,7 @@ def _lay(
         return _lay_cls(pieces, text, rows, here, covered)
     if len(rows) == 1 and len(rows[0]) == pieces.lengths[text]:
         return _lay_whole(pieces, text, rows, here, covered)
-    return _lay_cut(pieces, text, rows, cuts, here, covered)
+    return _lay_cut(pieces, text, rows, cuts, here, covered, is_causal)
 
 
 def _rows(pieces: Pieces, text: int, cuts: Sequence[tuple[int, int]]) -> list[Ints]:
@@ -209,13 +236,15 @@ def _lay_cut(
     cuts: Sequence[tuple[int, int]],
     here: Ints,
     covered: Ints,
+    is_causal: bool,
 ) -> tuple[_Rows, Ints, Ints]:
     base = int(pieces.content_bounds[text])
     head = int(pieces.content[base] - pieces.bounds[text])
     starts = np.asarray([a for a, _ in cuts])
     units, lengths, at, positions, lost, less = [], [], [], [], [], []
     for unit in here.tolist():
-        parts = [place(cuts, *(covered[unit, k] - base)) for k in range(covered.shape[1])]
+        ranges = (covered[unit] - base).tolist()
+        parts = [place(cuts, first, end, is_causal) for first, end in ranges]
         whole = sum(int(b - a) for a, b in covered[unit])
         seen = sum(len(tokens) for _, tokens in parts)
         if seen < whole:

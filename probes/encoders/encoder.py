@@ -12,14 +12,40 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from probes.errors import InputError, unknown
+from probes.errors import InputError
 
 Sink = Callable[[str, Tensor], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """A run of blocks.
+
+    Parameters
+    ----------
+    prefix : str
+        What the names of its layers begin with: empty, or ``"encoder."`` and ``"decoder."`` where
+        both are read.
+    n_layers : int
+        Number of blocks, as the configuration says.
+    module : torch.nn.Module
+        In which they are.
+    """
+
+    prefix: str
+    n_layers: int
+    module: nn.Module
+
+    @property
+    def numbered(self) -> tuple[str, ...]:
+        """The names of its layers, without ``final``."""
+        return tuple(f"{self.prefix}{k}" for k in range(self.n_layers + 1))
 
 
 class LayerReader:
@@ -29,17 +55,20 @@ class LayerReader:
     ----------
     model : torch.nn.Module
         A Hugging Face model whose forward returns ``last_hidden_state``.
-    n_layers : int
-        Number of blocks, as its configuration says.
-    inputs : dict
-        Keyword arguments of a short forward pass (one text), by which the blocks are found.
+    stacks : sequence of Stack
+        Its blocks, in the order in which they run.
+    inputs, changed : dict
+        Keyword arguments of two short forward passes of at least two rows, alike but for the last
+        token of each row: by them the blocks are found, and what a state sees.
 
     Attributes
     ----------
     names : tuple of str
-        ``"0"`` … ``str(n_layers)``, and ``"final"`` where there is one.
+        For each stack ``"0"`` … ``str(n_layers)``, and ``"final"`` where there is one.
     widths : dict of str to int
         Width of each layer.
+    n_layers : int
+        Number of blocks of the longest stack.
     is_causal : bool
         Whether a state sees only what stands before it, by trial: the last token was changed.
     semantics : dict
@@ -48,78 +77,103 @@ class LayerReader:
     Raises
     ------
     InputError
-        If no list of blocks is found.
+        If no list of blocks is found, or a layer does not hold a state for each row and token.
 
     Notes
     -----
     Threads may call `read` at the same time: what is recorded is kept a thread apart.
     """
 
-    def __init__(self, model: nn.Module, n_layers: int, inputs: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        stacks: Sequence[Stack],
+        inputs: dict[str, Any],
+        changed: dict[str, Any],
+    ) -> None:
         self._model = model
-        self.n_layers = n_layers
+        self._stacks = tuple(stacks)
+        self.n_layers = max(stack.n_layers for stack in stacks)
         self._local = threading.local()
+        self._paths = {}
         with torch.inference_mode():
-            self._path, blocks = _find_blocks(model, n_layers, inputs)
-            for block in blocks:
-                block.register_forward_pre_hook(self._enter, with_kwargs=True)
-                block.register_forward_hook(self._leave)
-            self._describe(inputs)
+            for stack in stacks:
+                self._paths[stack.prefix], blocks = _find_blocks(model, stack, inputs)
+                for block in blocks:
+                    block.register_forward_pre_hook(self._enter(stack), with_kwargs=True)
+                    block.register_forward_hook(self._leave(stack))
+            self._describe(inputs, changed)
 
-    def _describe(self, inputs: dict[str, Any]) -> None:
+    def _describe(self, inputs: dict[str, Any], changed: dict[str, Any]) -> None:
         states: dict[str, Tensor] = {}
-        every = [str(k) for k in range(self.n_layers + 1)]
-        to_the_end = (*every, "final")
-        with self._recording(to_the_end, lambda name, state: states.update({name: state.clone()})):
+        numbered = [name for stack in self._stacks for name in stack.numbered]
+        recorder = _Recorder(
+            self._stacks, [*numbered, "to the end"], lambda n, h: states.update({n: h.clone()})
+        )
+        with self._recording(recorder):
             output = self._model(**inputs, output_hidden_states=True)
-        other = {**inputs, "input_ids": inputs["input_ids"].clone()}
-        other["input_ids"][:, -1] = inputs["input_ids"][:, 0]
-        changed = self._model(**other).last_hidden_state
         last = output.last_hidden_state
-        shape = last.shape[:2]
-        for name in every:
-            if name not in states or states[name].shape[:2] != shape:
-                raise InputError(
-                    f"{type(self._model).__name__}: layer {name} was not seen in the shape "
-                    f"(batch, tokens, width) of {tuple(shape)}; this family is not supported"
-                )
-        drift = (changed[:, :-1] - last[:, :-1]).norm()
+        self._require_shapes(states, inputs)
+        drift = (self._model(**changed).last_hidden_state[:, :-1] - last[:, :-1]).norm()
         self.is_causal = bool(drift <= 1e-4 * last[:, :-1].norm())
-        self.has_final = not torch.equal(states[str(self.n_layers)], last)
-        self.names = (*every, "final") if self.has_final else tuple(every)
-        self.widths = {name: states[name].shape[-1] for name in every}
-        if self.has_final:
-            self.widths["final"] = last.shape[-1]
-        theirs = getattr(output, "hidden_states", None)
-        agree = [
-            bool(torch.equal(states[name], h)) for name, h in zip(every, theirs or (), strict=False)
-        ]
-        self.semantics = {
-            "blocks": self._path,
-            "layers": "layer l enters block l; layer n leaves the last block",
-            "final": "after the final norm" if self.has_final else "none",
-            "hidden_states_differ_at": [k for k, same in enumerate(agree) if not same]
-            if theirs is not None and len(theirs) == len(every)
-            else "no comparable hidden_states",
+        names: list[str] = []
+        self.widths: dict[str, int] = {}
+        self.semantics: dict[str, Any] = {
+            "layers": "layer l enters block l; layer n leaves the last block"
         }
+        for stack in self._stacks:
+            top = _last_of(output, stack.prefix)
+            has_final = not torch.equal(states[stack.numbered[-1]], top)
+            self.semantics[f"{stack.prefix}blocks"] = self._paths[stack.prefix]
+            self.semantics[f"{stack.prefix}final"] = "after the final norm" if has_final else "none"
+            self.semantics[f"{stack.prefix}hidden_states_differ_at"] = _differences(
+                output, stack, states
+            )
+            self.widths |= {name: states[name].shape[-1] for name in stack.numbered}
+            names += stack.numbered
+            if has_final:
+                names.append(f"{stack.prefix}final")
+                self.widths[f"{stack.prefix}final"] = top.shape[-1]
+        self.names = tuple(names)
+
+    def _require_shapes(self, states: dict[str, Tensor], inputs: dict[str, Any]) -> None:
+        for stack in self._stacks:
+            ids = inputs["decoder_input_ids" if _decodes(stack, inputs) else "input_ids"]
+            for name in stack.numbered:
+                if name not in states or states[name].shape[:2] != ids.shape:
+                    came = "not seen" if name not in states else tuple(states[name].shape)
+                    raise InputError(
+                        f"{type(self._model).__name__}: layer {name}, expected as (batch, tokens, "
+                        f"width) with {tuple(ids.shape)}, was {came}; this family is not supported"
+                    )
 
     @contextmanager
-    def _recording(self, layers: Sequence[str], sink: Sink) -> Iterator[None]:
-        self._local.recorder = _Recorder(self.n_layers, layers, sink)
+    def _recording(self, recorder: _Recorder) -> Iterator[None]:
+        self._local.recorder = recorder
         try:
             yield
         finally:
             self._local.recorder = None
 
-    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        recorder = getattr(self._local, "recorder", None)
-        if recorder is not None:
-            recorder.enter(_hidden(args, kwargs))
+    def _enter(self, stack: Stack) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            recorder = getattr(self._local, "recorder", None)
+            if recorder is None:
+                return None
+            new = recorder.enter(stack, _hidden(args, kwargs))
+            return None if new is None else _with_hidden(args, kwargs, new)
 
-    def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        recorder = getattr(self._local, "recorder", None)
-        if recorder is not None:
-            recorder.leave(_first(output))
+        return hook
+
+    def _leave(self, stack: Stack) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            recorder = getattr(self._local, "recorder", None)
+            new = None if recorder is None else recorder.leave(stack, _first(output))
+            if new is None:
+                return None
+            return new if isinstance(output, Tensor) else (new, *output[1:])
+
+        return hook
 
     def read(self, inputs: dict[str, Any], layers: Sequence[str], sink: Sink) -> None:
         """Run the model and hand each wanted layer to `sink`, as soon as it is there.
@@ -135,12 +189,36 @@ class LayerReader:
             model goes on to write into its memory: what is to be kept must be copied.
         """
         try:
-            with self._recording(layers, sink):
+            with self._recording(_Recorder(self._stacks, layers, sink)):
                 output = self._model(**inputs)
         except _Stop:
             return
-        if "final" in layers:
-            sink("final", output.last_hidden_state)
+        for stack in self._stacks:
+            if f"{stack.prefix}final" in layers:
+                sink(f"{stack.prefix}final", _last_of(output, stack.prefix))
+
+    def run_from(self, inputs: dict[str, Any], layer: str, states: Tensor) -> Tensor:
+        """Run the model with the states of one layer put in.
+
+        Parameters
+        ----------
+        inputs : dict
+            Keyword arguments of the model's forward; what stands beside the states (positions,
+            masks, the other half of an encoder-decoder) is computed from them.
+        layer : str
+            One of `names`, other than ``final``.
+        states : Tensor of shape (batch, tokens, width)
+            What enters block ℓ, or leaves the last one, in place of the model's own.
+
+        Returns
+        -------
+        Tensor of shape (batch, tokens, width)
+            The last hidden state. The model's own states give its own output, bit for bit.
+        """
+        recorder = _Recorder(self._stacks, ["to the end"], lambda n, h: None, put=(layer, states))
+        with self._recording(recorder):
+            last: Tensor = self._model(**inputs).last_hidden_state
+        return last
 
 
 class _Stop(Exception):
@@ -150,28 +228,35 @@ class _Stop(Exception):
 class _Recorder:
     """One forward pass: counts the blocks as they are entered, since blocks may be shared."""
 
-    def __init__(self, n_layers: int, layers: Sequence[str], sink: Sink) -> None:
-        self._n = n_layers
-        self._wanted = set(layers)
-        numbers = [int(name) for name in layers if name != "final"]
-        self._last = n_layers + 1 if "final" in layers else max(numbers)
+    def __init__(
+        self,
+        stacks: Sequence[Stack],
+        layers: Sequence[str],
+        sink: Sink,
+        put: tuple[str, Tensor] | None = None,
+    ) -> None:
+        self._missing = set(layers)
         self._sink = sink
-        self._entered = 0
+        self._put = put
+        self._entered = dict.fromkeys((stack.prefix for stack in stacks), 0)
 
-    def enter(self, state: Tensor) -> None:
-        layer = self._entered
-        self._entered += 1
-        self._give(layer, state)
+    def enter(self, stack: Stack, state: Tensor) -> Tensor | None:
+        layer = self._entered[stack.prefix]
+        self._entered[stack.prefix] += 1
+        return self._give(f"{stack.prefix}{layer}", state)
 
-    def leave(self, state: Tensor) -> None:
-        if self._entered == self._n:
-            self._give(self._n, state)
+    def leave(self, stack: Stack, state: Tensor) -> Tensor | None:
+        if self._entered[stack.prefix] < stack.n_layers:
+            return None
+        return self._give(f"{stack.prefix}{stack.n_layers}", state)
 
-    def _give(self, layer: int, state: Tensor) -> None:
-        if str(layer) in self._wanted:
-            self._sink(str(layer), state)
-        if layer >= self._last:
-            raise _Stop
+    def _give(self, name: str, state: Tensor) -> Tensor | None:
+        if name in self._missing:
+            self._sink(name, state)
+            self._missing.remove(name)
+            if not self._missing:
+                raise _Stop
+        return self._put[1] if self._put is not None and self._put[0] == name else None
 
 
 def _hidden(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -182,18 +267,51 @@ def _hidden(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     raise InputError("a block of this model takes no hidden states of shape (batch, tokens, width)")
 
 
+def _with_hidden(
+    args: tuple[Any, ...], kwargs: dict[str, Any], new: Tensor
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Put other hidden states where `_hidden` finds them."""
+    old = _hidden(args, kwargs)
+    if any(value is old for value in args):
+        return tuple(new if value is old else value for value in args), kwargs
+    return args, {k: new if value is old else value for k, value in kwargs.items()}
+
+
+def _decodes(stack: Stack, inputs: dict[str, Any]) -> bool:
+    return "decoder_input_ids" in inputs and stack.prefix != "encoder."
+
+
+def _last_of(output: Any, prefix: str) -> Tensor:
+    last: Tensor = (
+        output.encoder_last_hidden_state if prefix == "encoder." else output.last_hidden_state
+    )
+    return last
+
+
+def _differences(output: Any, stack: Stack, states: dict[str, Tensor]) -> list[int] | str:
+    """Compare a stack's layers with the `hidden_states` that the model itself returns."""
+    for field in (f"{stack.prefix.rstrip('.') or 'decoder'}_hidden_states", "hidden_states"):
+        theirs = getattr(output, field, None)
+        if theirs is not None:
+            break
+    if theirs is None or len(theirs) != len(stack.numbered):
+        return "no comparable hidden_states"
+    pairs = zip(stack.numbered, theirs, strict=True)
+    return [k for k, (name, h) in enumerate(pairs) if not torch.equal(states[name], h)]
+
+
 def _first(output: Any) -> Tensor:
     return output if isinstance(output, Tensor) else output[0]
 
 
 def _find_blocks(
-    model: nn.Module, n_layers: int, inputs: dict[str, Any]
+    model: nn.Module, stack: Stack, inputs: dict[str, Any]
 ) -> tuple[str, list[nn.Module]]:
-    """Find the list of modules whose calls in one forward pass number `n_layers`.
+    """Find the list of modules whose calls in one forward pass number the stack's blocks.
 
     A list of n blocks called once each, or (ALBERT) fewer blocks called over and over.
     """
-    lists = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList)]
+    lists = [(name, m) for name, m in stack.module.named_modules() if isinstance(m, nn.ModuleList)]
     calls: dict[int, int] = {}
     handles = [
         block.register_forward_pre_hook(
@@ -211,59 +329,9 @@ def _find_blocks(
         for handle in handles:
             handle.remove()
     for name, blocks in sorted(lists, key=lambda item: item[0].count(".")):
-        if len(blocks) and sum(calls.get(id(block), 0) for block in blocks) == n_layers:
+        if len(blocks) and sum(calls.get(id(block), 0) for block in blocks) == stack.n_layers:
             return name, list(blocks)
     raise InputError(
-        f"{type(model).__name__}: found no list of modules that is called {n_layers} times, once "
-        "a block, in a forward pass; this family is not supported"
+        f"{type(model).__name__}: found no list of modules that is called {stack.n_layers} times, "
+        "once a block, in a forward pass; this family is not supported"
     )
-
-
-def parse_layers(spec: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Read a choice of layers, such as ``"0-6"``, ``"0,3,final"``, ``"-1"`` or ``"all"``.
-
-    Parameters
-    ----------
-    spec : str
-        Numbers, ranges (both ends included) and ``final``, with commas between; ``all`` for every
-        layer that the model has. Negative numbers count from the last layer, -1.
-    names : sequence of str
-        The model's layers, as `LayerReader.names`.
-
-    Returns
-    -------
-    tuple of str
-        Without repetition, in the model's order.
-
-    Raises
-    ------
-    InputError
-        If a layer is not there. The message names the valid range.
-    """
-    top = max(int(name) for name in names if name != "final")
-    chosen: set[str] = set()
-    for part in (p.strip() for p in spec.split(",")):
-        if part == "all":
-            chosen.update(names)
-        elif part == "final" and "final" in names:
-            chosen.add("final")
-        else:
-            chosen.update(_numbers(part, top, spec, names))
-    return tuple(name for name in names if name in chosen)
-
-
-def _numbers(part: str, top: int, spec: str, names: Sequence[str]) -> list[str]:
-    valid = f"layers of this model: 0-{top}" + (", final" if "final" in names else "")
-    head, dash, tail = part.rpartition("-")
-    try:
-        if not dash or not head:
-            first = last = int(part)
-        else:
-            first, last = int(head), int(tail)
-    except ValueError:
-        raise unknown(f"layer in {spec!r} ({valid})", part, ["all", *names]) from None
-    if first < 0:
-        first, last = first + top + 1, last + top + 1
-    if not 0 <= first <= last <= top:
-        raise InputError(f"unknown layer {part!r} in {spec!r}; {valid}")
-    return [str(k) for k in range(first, last + 1)]

@@ -9,6 +9,8 @@ import torch
 import xxhash
 from torch import nn
 
+_OF_A_FILE = ("name_or_path", "vocab_file", "merges_file", "tokenizer_file", "padding_side")
+
 
 def weights_digest(model: nn.Module) -> str:
     """Digest all parameters and buffers: names, types, shapes and bytes.
@@ -32,18 +34,23 @@ def weights_digest(model: nn.Module) -> str:
 
 
 def tokenizer_digest(tokenizer: Any) -> str:
-    """Digest what a fast tokenizer does, without the padding and truncation it was stored with.
+    """Digest what a tokenizer does, without the padding and truncation it was stored with.
 
     Parameters
     ----------
     tokenizer : transformers.PreTrainedTokenizerBase
-        With a fast backend.
+        With any backend.
 
     Returns
     -------
     str
-        32 hexadecimal digits.
+        32 hexadecimal digits: of the fast backend's state; of another's class, settings and
+        vocabulary.
     """
+    if not getattr(tokenizer, "is_fast", False):
+        settings = {k: v for k, v in tokenizer.init_kwargs.items() if k not in _OF_A_FILE}
+        parts = [type(tokenizer).__name__, settings, sorted(tokenizer.get_vocab().items())]
+        return text_digest(json.dumps(parts, sort_keys=True, default=str))
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     state["padding"] = state["truncation"] = None
     return text_digest(json.dumps(state, sort_keys=True))

@@ -29,6 +29,21 @@ class Segments:
         """Copy to a device."""
         return Segments(self.positions.to(device), self.lengths.to(device))
 
+    def after_start(self, width: int) -> Segments:
+        """Give the positions in a batch whose rows begin with one token more.
+
+        Parameters
+        ----------
+        width : int
+            Tokens a row, without that one.
+
+        Returns
+        -------
+        Segments
+            For a decoder, which reads the same tokens after its start token.
+        """
+        return Segments(self.positions + self.positions // width + 1, self.lengths)
+
     def reduced(self, pooling: Pooling) -> Segments:
         """Keep the one position that ``first``, ``last`` or ``cls`` pooling reads.
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
-from torch import Tensor, nn
+from torch import Tensor
 
-from probes.choices import Dtype, Pooling, Truncation
+from probes.choices import Dtype, Part, Pooling, Truncation
 from probes.encoders.align import Ints, Pieces
 from probes.encoders.batches import Batch, Plan, plan_batches
 from probes.encoders.encoder import LayerReader
 from probes.encoders.fingerprint import config_digest, tokenizer_digest, weights_digest
 from probes.encoders.load import load_config, load_tokenizer, load_weights, model_options
+from probes.encoders.parts import Inputs, part_of
 from probes.encoders.pooling import pool
-from probes.errors import InputError
+from probes.encoders.tokens import Tokens
+from probes.errors import InputError, unknown
 
 SANE_LENGTH = 1_000_000
 
@@ -31,9 +31,9 @@ class TextEncoder:
     Parameters
     ----------
     model : transformers.PreTrainedModel
-        Without a head; of an encoder-decoder, its encoder.
+        Without a head, as ``AutoModel`` gives it.
     tokenizer : transformers.PreTrainedTokenizerBase
-        With a fast backend, for the character offsets.
+        With any backend.
     name, revision : str
         What a result calls the model.
     weights : str
@@ -42,16 +42,24 @@ class TextEncoder:
         Where to compute.
     max_tokens : int, optional
         The most tokens a text may have; by default what the model's positions allow.
+    part : {"encoder", "decoder", "both"}, optional
+        Which half of an encoder-decoder is read; by default its encoder. The decoder reads the
+        same text as the encoder, and sees it.
 
     Attributes
     ----------
     layers : tuple of str
-        ``"0"`` … ``str(n_layers)``, and ``"final"`` where a norm follows the last block.
+        ``"0"`` … ``str(n_layers)``, and ``"final"`` where a norm follows the last block; after
+        ``"encoder."`` and ``"decoder."`` where both are read.
     widths : dict of str to int
         Width of each layer.
     is_causal : bool
         Whether a state sees only what stands before it: units are then pooled by their last
         sub-token, unless asked otherwise.
+    tokens : Tokens
+        How texts are cut into sub-tokens, and where these stand.
+    semantics : dict
+        What the layers are, and in which of them the model's own ``hidden_states`` differ.
     fingerprint : dict of str to str
         What decides a vector, as far as the model goes; the key of an activation store.
     """
@@ -66,40 +74,50 @@ class TextEncoder:
         weights: str = "",
         device: torch.device | str = "cpu",
         max_tokens: int | None = None,
+        part: Part | None = None,
     ) -> None:
-        _require_offsets(tokenizer, name)
         self.name = name
         self.revision = revision
         self.tokenizer = tokenizer
-        self._markers = _space_markers(tokenizer)
-        self.config = model.config.get_text_config()
-        self.digest = weights or weights_digest(model)
+        module, stacks = part_of(model, part, name)
+        self.config = module.config.get_text_config()
+        self.digest = weights or weights_digest(module)
         self.device = torch.device(device)
-        self._model = model.to(self.device).eval().requires_grad_(False)
-        self._keywords = _accepted(model)
-        if "input_ids" not in self._keywords:
-            raise InputError(f"the model {name!r} ({type(model).__name__}) reads no text")
-        self._n_ids = _number_of_ids(model)
-        self.max_tokens = _limit(self.config, tokenizer, max_tokens)
-        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        self._reader = LayerReader(
-            self._model, _number_of_blocks(self.config, name), self._inputs(*_short(self.config))
+        self._model = module.to(self.device).eval().requires_grad_(False)
+        self.inputs = Inputs(
+            module, name=name, decodes=part in ("decoder", "both"), device=self.device
         )
+        self._reader = LayerReader(self._model, stacks, *self._trials())
         self.n_layers = self._reader.n_layers
         self.is_causal = self._reader.is_causal
         self.layers = self._reader.names
         self.widths = self._reader.widths
+        self.semantics = self._reader.semantics
+        self.tokens = Tokens(
+            tokenizer, name=name, n_ids=_number_of_ids(module), is_causal=self.is_causal
+        )
+        self.max_tokens = _limit(self.config, tokenizer, max_tokens)
+        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.dtype = str(next(self._model.parameters()).dtype).removeprefix("torch.")
         self.fingerprint = {
             "weights": self.digest,
             "tokenizer": tokenizer_digest(tokenizer),
             "configuration": config_digest(self.config),
+            "part": part or "the only one",
             "dtype": self.dtype,
             "attention": str(getattr(self.config, "_attn_implementation", "none")),
-            "layers": str(self._reader.semantics),
+            "layers": str(self.semantics),
+            "position 0": self.tokens.beginning,
+            "alignment": self.tokens.aligner.method,
             "transformers": transformers.__version__,
             "torch": torch.__version__,
         }
+
+    def _trials(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Two short passes that differ in the last token of each row."""
+        ids = torch.tensor([[5, 6, 7, 8], [6, 8, 5, 7]]).remainder(self.config.vocab_size)
+        changed = torch.cat([ids[:, :-1], ids[:, :1]], dim=1)
+        return tuple(self.inputs(rows, torch.ones_like(rows)) for rows in (ids, changed))  # type: ignore[return-value]
 
     @classmethod
     def from_pretrained(
@@ -113,6 +131,7 @@ class TextEncoder:
         max_tokens: int | None = None,
         trust_remote_code: bool = False,
         random_weights: int | None = None,
+        part: Part | None = None,
     ) -> TextEncoder:
         """Load a model from a folder, or by its name on the Hugging Face hub.
 
@@ -135,6 +154,8 @@ class TextEncoder:
         random_weights : int, optional
             A seed: leave the pretrained weights out, and take those of the model's own
             initialisation. The control of a pretrained model.
+        part : {"encoder", "decoder", "both"}, optional
+            Which half of an encoder-decoder is read; by default its encoder.
 
         Returns
         -------
@@ -144,8 +165,8 @@ class TextEncoder:
         Raises
         ------
         InputError
-            If there is no such model, it is not a text model, its tokenizer has no fast backend,
-            or its checkpoint lacks some of the weights.
+            If there is no such model, it is not a text model, or its checkpoint lacks some of the
+            weights.
         """
         where = {"revision": revision, "trust_remote_code": trust_remote_code}
         config, tokenizer = load_config(name, where), load_tokenizer(name, where)
@@ -161,12 +182,13 @@ class TextEncoder:
                 )
             revision = f"random weights, seed {random_weights}"
         return cls(
-            _encoder_of(model),
+            model,
             tokenizer,
             name=name,
             revision=revision,
             device=device,
             max_tokens=max_tokens,
+            part=part,
         )
 
     def tokenize(self, texts: Sequence[str]) -> Pieces:
@@ -180,32 +202,10 @@ class TextEncoder:
         Returns
         -------
         Pieces
-            With special tokens as the tokenizer adds them.
+            With special tokens as the tokenizer adds them; before the text of a causal model
+            stands its beginning-of-sequence token, where it has one.
         """
-        answer = self.tokenizer(
-            list(texts),
-            add_special_tokens=True,
-            padding=False,
-            truncation=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            verbose=False,
-        )
-        highest = max(max(ids, default=0) for ids in answer["input_ids"])
-        if highest >= self._n_ids:
-            raise InputError(
-                f"the tokenizer of {self.name!r} gives the id {highest}, and the model has "
-                f"{self._n_ids} embeddings; give a model and a tokenizer that belong together"
-            )
-        return Pieces.build(
-            texts,
-            answer["input_ids"],
-            answer["offset_mapping"],
-            answer["special_tokens_mask"],
-            self._markers,
-        )
+        return self.tokens.pieces(texts)[0]
 
     def plan(
         self,
@@ -214,23 +214,53 @@ class TextEncoder:
         spans: Ints,
         *,
         pooling: Pooling,
+        whole: bool = False,
         truncation: Truncation = "error",
+        stride: int | None = None,
         budget: int = 1024,
         first_text: int = 0,
     ) -> Plan:
-        """Lay out the forward passes over some texts; arguments as `plan_batches`."""
+        """Lay out the forward passes over some texts.
+
+        Parameters
+        ----------
+        whole : bool
+            Whether the units are whole texts: the mean of a causal model leaves position 0 out
+            where the text itself begins there (`leaves_out_first`).
+        texts, text_index, spans, pooling, truncation, stride, budget, first_text
+            As `plan_batches`.
+
+        Returns
+        -------
+        Plan
+            Its batches, and what is lost or cut.
+        """
+        pieces, n_mended = self.tokens.pieces(texts)
         return plan_batches(
             texts,
-            self.tokenize(texts),
+            pieces,
             text_index,
             spans,
             pooling=pooling,
             limit=self.max_tokens,
             truncation=truncation,
+            stride=stride,
             budget=budget,
             pad_id=self.pad_id,
             first_text=first_text,
+            is_causal=self.is_causal,
+            leave_out_first=whole and self.leaves_out_first(pooling),
+            n_mended=n_mended,
         )
+
+    def leaves_out_first(self, pooling: Pooling) -> bool:
+        """Whether the pooling of whole texts leaves position 0 out.
+
+        It does where the model is causal and nothing stands before the text: such a state has seen
+        its own token alone, and often is an attention sink of great norm.
+        """
+        bare = self.is_causal and self.tokens.beginning == "none"
+        return bare and pooling in ("mean", "max")
 
     def run(
         self,
@@ -254,13 +284,15 @@ class TextEncoder:
             on the device; a pair's two vectors stand side by side, (n_units, 2 · width).
         """
         segments = batch.segments.reduced(pooling).to(self.device)
-        rows = len(batch.units)
+        rows, width = len(batch.units), batch.input_ids.shape[1]
+        later = segments.after_start(width) if self.inputs.decodes else segments
 
         def pooled(name: str, hidden: Tensor) -> None:
-            sink(name, pool(hidden, segments, pooling).reshape(rows, -1))
+            of = segments if hidden.shape[1] == width else later
+            sink(name, pool(hidden, of, pooling).reshape(rows, -1))
 
         with torch.inference_mode():
-            self._reader.read(self._inputs(batch.input_ids, batch.attention_mask), layers, pooled)
+            self._reader.read(self.inputs(batch.input_ids, batch.attention_mask), layers, pooled)
 
     def hidden_states(self, texts: Sequence[str], layers: Sequence[str]) -> dict[str, Tensor]:
         """Compute whole layers of a few texts, padded on the right.
@@ -275,7 +307,22 @@ class TextEncoder:
         Returns
         -------
         dict of str to Tensor of shape (n_texts, n_tokens, width)
-            Padding included.
+            Padding included; those of a decoder begin with its start token.
+        """
+        return self.states_of(*self.pad(texts), layers)
+
+    def pad(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Cut texts into sub-tokens, and pad them on the right.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            At least one.
+
+        Returns
+        -------
+        ids, mask : Tensor of shape (n_texts, n_tokens), int64
+            Token ids, and 1 where they are no padding.
         """
         pieces = self.tokenize(texts)
         ids = torch.full((len(texts), int(pieces.lengths.max())), self.pad_id)
@@ -284,29 +331,71 @@ class TextEncoder:
             row = pieces.ids[pieces.bounds[k] : pieces.bounds[k + 1]]
             ids[k, :length] = torch.from_numpy(row)
             mask[k, :length] = 1
+        return ids, mask
+
+    def states_of(
+        self, ids: Tensor, mask: Tensor, layers: Sequence[str], **extra: Tensor
+    ) -> dict[str, Tensor]:
+        """Compute whole layers of rows of token ids.
+
+        Parameters
+        ----------
+        ids, mask : Tensor of shape (rows, tokens), int64
+            Token ids, and 1 where there is one, padded on any side.
+        layers : sequence of str
+            Some of `layers`.
+        **extra : Tensor
+            What else the model is given, such as ``position_ids``.
+
+        Returns
+        -------
+        dict of str to Tensor of shape (rows, tokens, width)
+            Copies.
+        """
         found: dict[str, Tensor] = {}
         with torch.inference_mode():
             self._reader.read(
-                self._inputs(ids, mask), layers, lambda n, h: found.update({n: h.clone()})
+                self.inputs(ids, mask, **extra), layers, lambda n, h: found.update({n: h.clone()})
             )
         return found
 
-    def _inputs(self, ids: Tensor, mask: Tensor) -> dict[str, Any]:
-        inputs: dict[str, Any] = {
-            "input_ids": ids.to(self.device, non_blocking=True),
-            "attention_mask": mask.to(self.device, non_blocking=True),
-        }
-        if "use_cache" in self._keywords:
-            inputs["use_cache"] = False
-        return {k: v for k, v in inputs.items() if k in self._keywords or k == "input_ids"}
+    def run_from(self, layer: str, states: Tensor, texts: Sequence[str]) -> Tensor:
+        """Put states in at a layer, and run the rest of the model.
 
+        Parameters
+        ----------
+        layer : str
+            One of `layers`.
+        states : Tensor of shape (n_texts, n_tokens, width)
+            As `hidden_states` gives them, changed or not.
+        texts : sequence of str
+            Decide positions and masks, and in an encoder-decoder the other half.
 
-def _encoder_of(model: Any) -> nn.Module:
-    return model.get_encoder() if model.config.is_encoder_decoder else model
+        Returns
+        -------
+        Tensor of shape (n_texts, n_tokens, width)
+            The model's last hidden state: bit for bit its own, if the states are.
 
-
-def _accepted(model: Any) -> set[str]:
-    return set(inspect.signature(model.forward).parameters)
+        Raises
+        ------
+        InputError
+            If there is no such layer, or the states have another shape than its own.
+        """
+        if layer not in self.layers:
+            raise unknown("layer", layer, self.layers)
+        ids, mask = self.pad(texts)
+        shape = (len(texts), ids.shape[1], self.widths[layer])
+        if self.inputs.decodes and not layer.startswith("encoder."):
+            shape = (shape[0], shape[1] + 1, shape[2])
+        if tuple(states.shape) != shape:
+            raise InputError(
+                f"states of shape {tuple(states.shape)} for layer {layer}; these texts give {shape}"
+            )
+        if layer in ("final", "decoder.final"):
+            return states
+        states = states.to(self.device)
+        with torch.inference_mode():
+            return self._reader.run_from(self.inputs(ids, mask), layer, states)
 
 
 def _number_of_ids(model: Any) -> int:
@@ -314,27 +403,6 @@ def _number_of_ids(model: Any) -> int:
         return int(model.get_input_embeddings().num_embeddings)
     except (NotImplementedError, AttributeError):  # of a family that does not say
         return int(model.config.get_text_config().vocab_size)
-
-
-def _require_offsets(tokenizer: Any, name: str) -> None:
-    if not getattr(tokenizer, "is_fast", False):
-        raise InputError(
-            f"the tokenizer of {name!r} ({type(tokenizer).__name__}) has no fast backend, hence no "
-            "character offsets to align words by; save it with a tokenizer.json"
-        )
-
-
-def _space_markers(tokenizer: Any) -> Ints:
-    """Ids of the tokens that stand for white space alone."""
-    vocabulary = tokenizer.get_vocab().items()
-    return np.array([i for token, i in vocabulary if not token.strip("Ġ▁ ")], dtype=np.int64)
-
-
-def _number_of_blocks(config: Any, name: str) -> int:
-    for field in ("num_hidden_layers", "n_layer", "num_layers"):
-        if isinstance(getattr(config, field, None), int):
-            return int(getattr(config, field))
-    raise InputError(f"the configuration of {name!r} does not say how many blocks the model has")
 
 
 def _limit(config: Any, tokenizer: Any, asked: int | None) -> int | None:
@@ -350,8 +418,3 @@ def _limit(config: Any, tokenizer: Any, asked: int | None) -> int | None:
     if asked < 3 or (positions is not None and asked > positions):
         raise InputError(f"--max-tokens {asked}: expected 3 to {positions or 'any number'}")
     return asked
-
-
-def _short(config: Any) -> tuple[Tensor, Tensor]:
-    ids = torch.arange(5, 9).remainder(config.vocab_size)[None]
-    return ids, torch.ones_like(ids)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
@@ -40,9 +41,11 @@ def extract(
     layers: Sequence[str] | None = None,
     pooling: Pooling | None = None,
     truncation: Truncation = "error",
+    stride: int | None = None,
     lost: Lost = "error",
     dtype: StoreDtype = "float32",
     budget: int | None = None,
+    deterministic: bool = False,
     world: World | None = None,
     stage: Callable[[int], AbstractContextManager[Callable[[int], None]]] = nullstage,
     say: Callable[[str], None] = lambda line: None,
@@ -63,12 +66,17 @@ def extract(
         From sub-tokens to a unit. By default the mean, for causal models the last.
     truncation : {"error", "window", "truncate"}
         What to do with a text that is longer than the model allows.
+    stride : int, optional
+        By how many sub-tokens a window stands after the one before it; by default half a window.
     lost : {"error", "skip"}
         What to do with a unit that no sub-token covers: refuse it, or leave it out, counted.
     dtype : {"float32", "float16"}
         Of the files.
     budget : int, optional
         Rows × tokens of a batch: by default 1,024 on a CPU, 16,384 elsewhere.
+    deterministic : bool
+        Whether each text is a batch of its own, so that no other text enters its vectors, not even
+        by rounding. Takes longer.
     world : World, optional
         The processes that share the pass, each taking whole shards; this one alone by default.
     stage : callable
@@ -98,7 +106,8 @@ def extract(
     world = alone(encoder.device) if world is None else world
     layers = encoder.layers if layers is None else tuple(layers)
     pooling = default_pooling(encoder) if pooling is None else pooling
-    layout = _layout(task, encoder, pooling, truncation, dtype, budget)
+    policy = _Policy(pooling, truncation, stride if truncation == "window" else None, lost)
+    layout = _layout(task, encoder, policy, dtype, 1 if deterministic else budget)
     if world.is_first and (parts := nearest(root, layout)):
         say(f"encoding anew: this corpus is stored here with another {', another '.join(parts)}")
     with _prepared(root, layout, layers, world) as (store, missing):
@@ -106,10 +115,20 @@ def extract(
         if mine:
             n_units = sum(end - start for start, end in (store.layout.shards[k] for k in mine))
             with stage(n_units) as advance:
-                _Pass(task, encoder, store, layers, pooling, truncation, lost, advance).run(mine)
+                _Pass(task, encoder, store, layers, policy, advance).run(mine)
         world.wait()
     _require_units(task, store, lost)
     return store
+
+
+@dataclass(frozen=True)
+class _Policy:
+    """How units are pooled, and what is done with long texts and lost units."""
+
+    pooling: Pooling
+    truncation: Truncation
+    stride: int | None
+    lost: Lost
 
 
 def default_pooling(encoder: TextEncoder) -> Pooling:
@@ -120,8 +139,7 @@ def default_pooling(encoder: TextEncoder) -> Pooling:
 def _layout(
     task: Task,
     encoder: TextEncoder,
-    pooling: Pooling,
-    truncation: Truncation,
+    policy: _Policy,
     dtype: StoreDtype,
     budget: int | None,
 ) -> Layout:
@@ -131,14 +149,17 @@ def _layout(
     units.update(np.ascontiguousarray(task.text_index).tobytes())
     units.update(np.ascontiguousarray(task.spans).tobytes())
     per_unit = task.spans.shape[1] // 2
+    leaves_out = task.unit == "sentence" and encoder.leaves_out_first(policy.pooling)
     widths = {name: width * per_unit for name, width in encoder.widths.items()}
     key = {
         **encoder.fingerprint,
         "texts": texts.hexdigest(),
         "units": units.hexdigest(),
-        "pooling": pooling,
-        "truncation": truncation,
+        "pooling": policy.pooling,
+        "first token of a mean": "left out" if leaves_out else "kept",
+        "truncation": policy.truncation + (f", stride {policy.stride}" if policy.stride else ""),
         "longest text": str(encoder.max_tokens),
+        "batches": "one text each" if budget == 1 else "by length",
         "stored as": dtype,
     }
     size = np.dtype(dtype).itemsize
@@ -205,18 +226,14 @@ class _Pass:
         encoder: TextEncoder,
         store: ActivationStore,
         layers: Sequence[str],
-        pooling: Pooling,
-        truncation: Truncation,
-        lost: Lost,
+        policy: _Policy,
         advance: Callable[[int], None],
     ) -> None:
         self._task = task
         self._encoder = encoder
         self._store = store
         self._layers = layers
-        self._pooling = pooling
-        self._truncation = truncation
-        self._lost = lost
+        self._policy = policy
         self._advance = advance
 
     def run(self, shards: Sequence[int]) -> None:
@@ -243,12 +260,14 @@ class _Pass:
             self._task.texts[first : int(index[-1]) + 1],
             index - first,
             self._task.spans[start:end],
-            pooling=self._pooling,
-            truncation=self._truncation,
+            pooling=self._policy.pooling,
+            whole=self._task.unit == "sentence",
+            truncation=self._policy.truncation,
+            stride=self._policy.stride,
             budget=self._store.layout.budget,
             first_text=first,
         )
-        if self._lost == "error":
+        if self._policy.lost == "error":
             uncovered = np.setdiff1d(plan.lost, plan.cut)
             if len(uncovered):
                 raise _uncovered(self._task, start + int(uncovered[0]), len(uncovered))
@@ -274,7 +293,7 @@ class _Pass:
                 self._require_finite(layer, vectors, narrow, batch, shard.start)
             wanted[batch.units] = narrow
 
-        self._encoder.run(batch, tuple(shard.vectors), self._pooling, keep)
+        self._encoder.run(batch, tuple(shard.vectors), self._policy.pooling, keep)
         return len(batch.units)
 
     def _require_finite(
@@ -314,6 +333,7 @@ class _Pass:
             counts={
                 "n_truncated": int(shard.plan.n_truncated),
                 "n_windowed": int(shard.plan.n_windowed),
+                "n_mended": int(shard.plan.n_mended),
             },
         )
 

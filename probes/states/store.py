@@ -124,7 +124,7 @@ class ActivationStore:
         return self._gather("cut")
 
     def count(self, what: str) -> int:
-        """Sum a count (``"n_truncated"``, ``"n_windowed"``) over the shards."""
+        """Sum a count (``"n_truncated"``, ``"n_windowed"``, ``"n_mended"``) over the shards."""
         return sum(self.record(shard)["counts"][what] for shard in range(len(self.layout.shards)))
 
     def _gather(self, what: str) -> npt.NDArray[np.int64]:

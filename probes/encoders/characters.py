@@ -1,0 +1,133 @@
+"""The character aligner: which characters each sub-token stands for, from what it spells."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from rapidfuzz.distance import Indel
+
+from probes.encoders.spelling import fold_character, readable
+
+Span = tuple[int, int]
+
+
+def align_characters(text: str, spelled: Sequence[bytes | None]) -> list[Span]:
+    """Find the characters of a text that each sub-token stands for, without offsets.
+
+    Parameters
+    ----------
+    text : str
+        What was tokenised.
+    spelled : sequence of (bytes or None)
+        What each sub-token spells, in order, special tokens left out (`Spelling.of`); None for the
+        unknown token.
+
+    Returns
+    -------
+    list of (int, int)
+        First character and end (exclusive) of each, never empty. A sub-token of white space alone
+        stands with the character after it that is none; after the last one, past the text.
+
+    Notes
+    -----
+    Text and spelling are folded alike (`fold_character`) and aligned by a longest common
+    subsequence. What is left over on both sides between two matches (unknown tokens, forms that
+    the tokenizer's normaliser rewrites) is dealt out in order: a chunk a token where they are as
+    many, evenly where not.
+    """
+    characters = [(c, k) for k, char in enumerate(text) for c in fold_character(char)]
+    letters = _letters(spelled)
+    pairs = _matches("".join(c for c, _ in characters), "".join(c for c, _, _ in letters))
+    spans: list[Span | None] = [None] * len(spelled)
+    for i, j in pairs:
+        at = characters[i][1]
+        for token in range(letters[j][1], letters[j][2]):
+            old = spans[token]
+            spans[token] = (at, at + 1) if old is None else (min(old[0], at), max(old[1], at + 1))
+    _fill(text, spans, {token for _, *owners in letters for token in range(*owners)}, spelled)
+    return [span for span in spans if span is not None]
+
+
+def _letters(spelled: Sequence[bytes | None]) -> list[tuple[str, int, int]]:
+    """Folded characters of the spelling, and the tokens that share in each (end exclusive)."""
+    owners = [token for token, part in enumerate(spelled) for _ in part or b""]
+    found, at = [], 0
+    for char in readable(b"".join(part or b"" for part in spelled)):
+        size = len(char.encode("utf-8", "surrogateescape"))
+        first, end = owners[at], owners[at + size - 1] + 1
+        found += [(c, first, end) for c in fold_character(char)]
+        at += size
+    return found
+
+
+def _matches(text: str, spelling: str) -> list[tuple[int, int]]:
+    if text == spelling:
+        return [(k, k) for k in range(len(text))]
+    blocks = Indel.opcodes(text, spelling).as_matching_blocks()
+    return [(b.a + k, b.b + k) for b in blocks for k in range(b.size)]
+
+
+def _fill(
+    text: str, spans: list[Span | None], lettered: set[int], spelled: Sequence[bytes | None]
+) -> None:
+    """Give the tokens that matched nothing what is left between their neighbours."""
+    solid = [k for k, c in enumerate(text) if not c.isspace()]
+    token = 0
+    while token < len(spans):
+        if spans[token] is not None:
+            token += 1
+            continue
+        end = token
+        while end < len(spans) and spans[end] is None:
+            end += 1
+        before = spans[token - 1] if token else None
+        after = spans[end] if end < len(spans) else None
+        low = 0 if before is None else before[1]
+        high = len(text) if after is None else after[0]
+        left = [k for k in solid if low <= k < high]
+        waiting = [k for k in range(token, end) if k in lettered or spelled[k] is None]
+        if left and waiting:
+            for k, span in zip(waiting, _deal(text, left, len(waiting)), strict=True):
+                spans[k] = span
+        for k in range(end - 1, token - 1, -1):  # white space stands with what follows it
+            if spans[k] is None:
+                spans[k] = _beside(text, spans, k, k in lettered or spelled[k] is None)
+        token = end
+
+
+def _beside(text: str, spans: list[Span | None], token: int, is_letter: bool) -> Span:
+    before = spans[token - 1] if token else None
+    after = spans[token + 1] if token + 1 < len(spans) else None
+    if before is not None and is_letter and (after is None or after[0] <= before[1]):
+        return before[1] - 1, before[1]  # inside a word, or at its end
+    if after is not None:
+        return after[0], after[0] + 1
+    return (0, 1) if before is None and text.strip() else (len(text), len(text) + 1)
+
+
+def _deal(text: str, left: Sequence[int], n: int) -> list[Span]:
+    """Deal characters out to n tokens in order."""
+    for edge in (_after_space, _after_sign):
+        chunks: list[list[int]] = []
+        for k in left:
+            if not chunks or edge(text, chunks[-1][-1], k):
+                chunks.append([])
+            chunks[-1].append(k)
+        if len(chunks) == n:
+            return [(chunk[0], chunk[-1] + 1) for chunk in chunks]
+    m = len(left)
+    shares = [(k * m // n, max(-(-(k + 1) * m // n), k * m // n + 1)) for k in range(n)]
+    return [(left[a], left[b - 1] + 1) for a, b in shares]
+
+
+def _after_space(text: str, last: int, k: int) -> bool:
+    return k > last + 1
+
+
+def _after_sign(text: str, last: int, k: int) -> bool:
+    """Whether a chunk begins: after white space, and around punctuation, signs and ideographs."""
+    return k > last + 1 or any(
+        unicodedata.category(text[at])[0] in "PS" or "\u2e80" <= text[at] <= "\u9fff"
+        for at in (last, k)
+    )

@@ -1,0 +1,82 @@
+"""Which layers a user means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from probes.errors import InputError, unknown
+
+
+def parse_layers(spec: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Read a choice of layers, such as ``"0-6"``, ``"0,3,final"``, ``"-1"`` or ``"all"``.
+
+    Parameters
+    ----------
+    spec : str
+        Numbers, ranges (both ends included) and ``final``, with commas between; ``all`` for every
+        layer that the model has. Negative numbers count from the last layer, -1. Where encoder and
+        decoder are both read, ``encoder.0-6`` means the one's, ``0-6`` those of both.
+    names : sequence of str
+        The model's layers, as `LayerReader.names`.
+
+    Returns
+    -------
+    tuple of str
+        Without repetition, in the model's order.
+
+    Raises
+    ------
+    InputError
+        If a layer is not there. The message names the valid range.
+    """
+    prefixes = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    chosen: set[str] = set()
+    for part in (p.strip() for p in spec.split(",")):
+        if part == "all":
+            chosen.update(names)
+            continue
+        named, _, rest = part.rpartition(".")
+        if named and named not in prefixes:
+            raise unknown(f"layer in {spec!r} ({_valid(names)})", part, ["all", *names])
+        for prefix in [named] if named else prefixes:
+            dotted = f"{prefix}." if prefix else ""
+            own = [n.removeprefix(dotted) for n in names if n.rpartition(".")[0] == prefix]
+            chosen.update(dotted + name for name in _named(rest, own, spec, names))
+    return tuple(name for name in names if name in chosen)
+
+
+def number_of_layers(names: Sequence[str]) -> int:
+    """Give the number of blocks of the longest stack, from the names of a model's layers."""
+    last = [name.rpartition(".")[2] for name in names]
+    return max(int(name) for name in last if name != "final")
+
+
+def _valid(names: Sequence[str]) -> str:
+    prefixes = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    parts = []
+    for prefix in prefixes:
+        own = [n for n in names if n.rpartition(".")[0] == prefix]
+        dotted = f"{prefix}." if prefix else ""
+        parts.append(f"{dotted}0-{number_of_layers(own)}")
+        parts += [f"{dotted}final"] if f"{dotted}final" in own else []
+    return f"layers of this model: {', '.join(parts)}"
+
+
+def _named(part: str, own: Sequence[str], spec: str, names: Sequence[str]) -> list[str]:
+    """Give the layers of one stack that a number, a range or ``final`` means."""
+    if part == "final" and "final" in own:
+        return ["final"]
+    top = number_of_layers(own)
+    head, dash, tail = part.rpartition("-")
+    try:
+        if not dash or not head:
+            first = last = int(part)
+        else:
+            first, last = int(head), int(tail)
+    except ValueError:
+        raise unknown(f"layer in {spec!r} ({_valid(names)})", part, ["all", *names]) from None
+    if first < 0:
+        first, last = first + top + 1, last + top + 1
+    if not 0 <= first <= last <= top:
+        raise InputError(f"unknown layer {part!r} in {spec!r}; {_valid(names)}")
+    return [str(k) for k in range(first, last + 1)]

@@ -1,0 +1,141 @@
+"""Character offsets that are checked, and made where a tokenizer's own are missing or wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from probes.encoders.align import Ints
+from probes.encoders.characters import Span, align_characters
+from probes.encoders.spelling import TRIAL, Spelling, bare, readable
+
+Method = Literal["offsets", "characters"]
+
+TRIALS = (
+    "The old sailors watched a light on the water.",
+    "naïve café , 15 dishes",
+    "she walks",
+    TRIAL,
+)
+
+
+class Aligner:
+    """Says which characters each sub-token covers, and does not take a tokenizer's word for it.
+
+    Parameters
+    ----------
+    tokenizer : transformers.PreTrainedTokenizerBase
+        With any backend.
+
+    Attributes
+    ----------
+    method : {"offsets", "characters"}
+        Where the answer comes from: the tokenizer's offsets, each compared with what the
+        sub-token spells, or the character aligner (`align_characters`), for tokenizers without
+        offsets and those whose offsets fail on plain text.
+    markers : ndarray of int64
+        Ids of the tokens that stand for white space alone.
+
+    Notes
+    -----
+    Some fast tokenizers answer zeros, or widths of zero (huggingface/transformers#25082, #31437;
+    huggingface/tokenizers#1688). Where single texts fail, they alone are aligned by characters.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._spelling = Spelling(tokenizer)
+        self._agreed: dict[tuple[int, str], bool] = {}
+        vocabulary = tokenizer.get_vocab().items()
+        self.markers: Ints = np.array(
+            [i for token, i in vocabulary if not token.strip("Ġ▁ ")], dtype=np.int64
+        )
+        self._marks = frozenset(self.markers.tolist())
+        self.method: Method = "offsets" if self._passes_trial() else "characters"
+
+    def _passes_trial(self) -> bool:
+        if not getattr(self._tokenizer, "is_fast", False):
+            return False
+        answer = self._tokenizer(
+            list(TRIALS), add_special_tokens=False, return_offsets_mapping=True
+        )
+        mended = 0
+        for text, ids, spans in zip(
+            TRIALS, answer["input_ids"], answer["offset_mapping"], strict=True
+        ):
+            mended += self._mended(text, ids, [tuple(s) for s in spans]) is not None
+        return mended * 2 < len(TRIALS)
+
+    def offsets(
+        self,
+        texts: Sequence[str],
+        ids: Sequence[Sequence[int]],
+        special: Sequence[Sequence[int]],
+        theirs: Sequence[Sequence[Span]] | None,
+    ) -> tuple[list[list[Span]], int]:
+        """Give the characters that each sub-token covers.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            What was tokenised.
+        ids, special : sequence of sequence of int, one a text
+            Token ids, and 1 for each special token.
+        theirs : sequence of sequences of (int, int), optional
+            The tokenizer's own offsets; not needed by the method ``"characters"``.
+
+        Returns
+        -------
+        offsets : list of list of (int, int)
+            One a token; (0, 0) for special tokens.
+        n_mended : int
+            Texts that were aligned by characters although the method is ``"offsets"``.
+        """
+        found: list[list[Span]] = []
+        n_mended = 0
+        for k, text in enumerate(texts):
+            content = [i for i, mark in zip(ids[k], special[k], strict=True) if not mark]
+            if self.method == "characters" or theirs is None:
+                spans = align_characters(text, self._spelling.of(content))
+            else:
+                spans = [s for s, mark in zip(theirs[k], special[k], strict=True) if not mark]
+                mended = self._mended(text, content, spans)
+                n_mended += mended is not None
+                spans = spans if mended is None else mended
+            rest = iter(spans)
+            found.append([(0, 0) if mark else next(rest) for mark in special[k]])
+        return found, n_mended
+
+    def _mended(self, text: str, ids: Sequence[int], spans: Sequence[Span]) -> list[Span] | None:
+        """Align by characters where the offsets look wrong and that looks better."""
+        wrong = self._n_wrong(text, ids, spans)
+        if not wrong:
+            return None
+        own = align_characters(text, self._spelling.of(ids))
+        return own if self._n_wrong(text, ids, own) < wrong else None
+
+    def _n_wrong(self, text: str, ids: Sequence[int], spans: Sequence[Span]) -> int:
+        wrong, last, n = 0, 0, len(text)
+        for i, (first, end) in zip(ids, spans, strict=True):
+            if i in self._marks:
+                continue
+            piece = text[first:end]
+            agrees = self._agreed.get((i, piece))
+            if agrees is None:
+                agrees = self._agreed[i, piece] = self._agrees(i, piece)
+            wrong += not agrees or first < last or end > n
+            last = first
+        return wrong
+
+    def _agrees(self, token: int, piece: str) -> bool:
+        if not piece:
+            return False
+        (spelled,) = self._spelling.of([token])
+        if spelled is None:
+            return True
+        characters = readable(spelled)
+        whole = "".join(c for c in characters if not "\udc80" <= c <= "\udcff")
+        is_part = len(whole) < len(characters)  # some of its bytes are of a character cut in two
+        return bare(whole) in bare(piece) if is_part else bare(whole) == bare(piece)

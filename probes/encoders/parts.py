@@ -1,0 +1,127 @@
+"""Which half of a model is read, and what a forward pass of it is given."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from probes.choices import Part
+from probes.encoders.encoder import Stack
+from probes.errors import InputError
+
+
+class Inputs:
+    """Lays out the keyword arguments of a model's forward pass.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        Of an encoder-decoder the whole, where its decoder is read.
+    name : str
+        Of the model, for complaints.
+    decodes : bool
+        Whether a decoder reads the text too: the same text as the encoder, after the token that
+        begins a decoder's text, so that sub-token k stands at its position k + 1.
+    device : torch.device
+        Where the model is.
+    """
+
+    def __init__(self, model: Any, *, name: str, decodes: bool, device: torch.device) -> None:
+        self.accepted = set(inspect.signature(model.forward).parameters)
+        if "input_ids" not in self.accepted:
+            raise InputError(f"the model {name!r} ({type(model).__name__}) reads no text")
+        self.decodes = decodes
+        self._device = device
+        config = model.config
+        candidates = (
+            getattr(config, "decoder_start_token_id", None),
+            getattr(config, "bos_token_id", None),
+            getattr(config, "pad_token_id", None),
+        )
+        self._start = next((int(i) for i in candidates if i is not None), 0)
+
+    def __call__(self, ids: Tensor, mask: Tensor, **extra: Tensor) -> dict[str, Any]:
+        """Lay out one forward pass.
+
+        Parameters
+        ----------
+        ids, mask : Tensor of shape (rows, tokens), int64
+            Token ids, and 1 where there is one.
+        **extra : Tensor
+            What else is to be passed, such as ``position_ids``.
+
+        Returns
+        -------
+        dict
+            With what the model accepts, on its device.
+        """
+        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, **extra}
+        if self.decodes:
+            inputs["decoder_input_ids"] = nn.functional.pad(ids, (1, 0), value=self._start)
+            inputs["decoder_attention_mask"] = nn.functional.pad(mask, (1, 0), value=1)
+        inputs = {
+            k: v.to(self._device, non_blocking=True)
+            for k, v in inputs.items()
+            if k in self.accepted or k in ("input_ids", "decoder_input_ids")
+        }
+        if "use_cache" in self.accepted:
+            inputs["use_cache"] = False
+        return inputs
+
+
+def part_of(model: Any, part: Part | None, name: str) -> tuple[Any, tuple[Stack, ...]]:
+    """Choose the module to run, and the stacks of blocks in it.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        As ``AutoModel`` gives it.
+    part : {"encoder", "decoder", "both"}, optional
+        Of an encoder-decoder; by default its encoder. Other models have one part.
+    name : str
+        Of the model, for complaints.
+
+    Returns
+    -------
+    module : torch.nn.Module
+        The model, or its encoder alone.
+    stacks : tuple of Stack
+        What to read, in the order in which it runs.
+
+    Raises
+    ------
+    InputError
+        If a part is asked of a model that has only one.
+    """
+    config = model.config.get_text_config()
+    if not model.config.is_encoder_decoder:
+        if part is not None:
+            raise InputError(
+                f"--part {part}: the model {name!r} ({type(model).__name__}) is no "
+                "encoder-decoder and has one part only; leave --part out"
+            )
+        return model, (Stack("", _count(config, _BLOCKS, name), model),)
+    encoder = model.get_encoder()
+    if part in (None, "encoder"):
+        n = _count(encoder.config.get_text_config(), ("encoder_layers", *_BLOCKS), name)
+        return encoder, (Stack("", n, encoder),)
+    decoder = model.get_decoder()
+    n = _count(decoder.config, ("decoder_layers", "num_decoder_layers", *_BLOCKS), name)
+    if part == "decoder":
+        return model, (Stack("", n, decoder),)
+    n_encoder = _count(encoder.config, ("encoder_layers", *_BLOCKS), name)
+    return model, (Stack("encoder.", n_encoder, encoder), Stack("decoder.", n, decoder))
+
+
+_BLOCKS = ("num_hidden_layers", "n_layer", "num_layers")
+
+
+def _count(config: Any, fields: Sequence[str], name: str) -> int:
+    for field in fields:
+        if isinstance(getattr(config, field, None), int):
+            return int(getattr(config, field))
+    raise InputError(f"the configuration of {name!r} does not say how many blocks the model has")

@@ -1,0 +1,111 @@
+"""From texts to sub-tokens: what the tokenizer gives, what is put before it, where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from probes.encoders.align import Pieces
+from probes.encoders.offsets import Aligner
+from probes.errors import InputError
+
+
+class Tokens:
+    """A tokenizer as an encoder uses it: never padded, never truncated, aligned and checked.
+
+    Parameters
+    ----------
+    tokenizer : transformers.PreTrainedTokenizerBase
+        With any backend.
+    name : str
+        Of the model, for complaints.
+    n_ids : int
+        Number of the model's embeddings.
+    is_causal : bool
+        Whether a state sees only what stands before it: such models are given their
+        beginning-of-sequence token where they have one.
+
+    Attributes
+    ----------
+    aligner : Aligner
+        Says where each sub-token stands.
+    beginning : {"by the tokenizer", "prepended", "none"}
+        Whence the special token at position 0 comes. Without one, position 0 of a causal model is
+        the first sub-token of the text, which sees nothing but itself.
+    """
+
+    def __init__(self, tokenizer: Any, *, name: str, n_ids: int, is_causal: bool) -> None:
+        self._tokenizer = tokenizer
+        self._name = name
+        self._n_ids = n_ids
+        self.aligner = Aligner(tokenizer)
+        _, special, _ = self._cut(["she walks"])
+        self._first: int | None = None
+        self.beginning = "by the tokenizer" if special[0][:1] == [1] else "none"
+        bos = tokenizer.bos_token_id
+        if self.beginning == "none" and is_causal and bos is not None and bos < n_ids:
+            self._first = int(bos)
+            self.beginning = "prepended"
+
+    def _cut(self, texts: Sequence[str]) -> tuple[list[list[int]], list[list[int]], Any]:
+        with_offsets = self.aligner.method == "offsets"
+        answer = self._tokenizer(
+            list(texts),
+            add_special_tokens=True,
+            padding=False,
+            truncation=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            return_offsets_mapping=with_offsets,
+            return_special_tokens_mask=True,
+            verbose=False,
+        )
+        theirs = answer["offset_mapping"] if with_offsets else None
+        return answer["input_ids"], answer["special_tokens_mask"], theirs
+
+    def pieces(self, texts: Sequence[str]) -> tuple[Pieces, int]:
+        """Cut texts into sub-tokens.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            At least one.
+
+        Returns
+        -------
+        pieces : Pieces
+            With special tokens as the tokenizer adds them, after the one put first.
+        n_mended : int
+            Texts whose offsets were wrong and were made anew (`Aligner.offsets`).
+
+        Raises
+        ------
+        InputError
+            If a text is no Unicode, or the tokenizer gives an id that the model does not have.
+        """
+        for k, text in enumerate(texts):
+            if not text.isascii():
+                _require_unicode(k, text)
+        ids, special, theirs = self._cut(texts)
+        highest = max(max(row, default=0) for row in ids)
+        if highest >= self._n_ids:
+            raise InputError(
+                f"the tokenizer of {self._name!r} gives the id {highest}, and the model has "
+                f"{self._n_ids} embeddings; give a model and a tokenizer that belong together"
+            )
+        offsets, n_mended = self.aligner.offsets(texts, ids, special, theirs)
+        if self._first is not None:
+            ids = [[self._first, *row] for row in ids]
+            special = [[1, *row] for row in special]
+            offsets = [[(0, 0), *row] for row in offsets]
+        return Pieces.build(texts, ids, offsets, special, self.aligner.markers), n_mended
+
+
+def _require_unicode(number: int, text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"text {number} ({text[:60]!a}) holds half of a surrogate pair at character "
+            f"{error.start}, which no encoding can write; mend the data"
+        ) from None
