@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "probe": "probe every layer of a model, with controls, intervals and a report",
+    "doctor": "examine a model: are its vectors right?",
     "report": "make the tables and the page again, from any set of runs",
     "tasks": "list the tasks, or the options of one",
     "verify": "check an activation store, byte by byte",
@@ -71,9 +72,13 @@ def _dispatch(arguments: list[str]) -> None:
     elif arguments[0] == "--version":
         print(f"probes {__version__}")
     elif arguments[0] in COMMANDS:
-        {"probe": _probe, "report": _report, "tasks": _tasks, "verify": _verify}[arguments[0]](
-            arguments[1:]
-        )
+        {
+            "probe": _probe,
+            "doctor": _doctor,
+            "report": _report,
+            "tasks": _tasks,
+            "verify": _verify,
+        }[arguments[0]](arguments[1:])
     else:
         raise unknown("command", arguments[0], COMMANDS)
 
@@ -92,17 +97,12 @@ def _stop(message: str, code: int) -> None:
 
 def _probe(arguments: list[str]) -> None:
     config = _config(arguments)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    import transformers
-
+    _quieten()
     from probes.bars import Bars
     from probes.diagnostic.run import run_probe
     from probes.report.summary import summarise
     from probes.report.tables import print_tables
 
-    transformers.logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()
     with Bars() as bars:
         page = run_probe(config, bars)
     if page is not None:
@@ -110,6 +110,37 @@ def _probe(arguments: list[str]) -> None:
         print_tables(summaries)
         print(f"store: {summaries[0].run['store']}")
         print(f"report: {page}")
+
+
+def _quieten() -> None:
+    """Keep the libraries' own bars and notes off the screen."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+
+
+def _doctor(arguments: list[str]) -> None:
+    usage = "probes doctor MODEL [options]"
+    import tyro
+
+    from probes.configs import DoctorConfig
+
+    model = arguments[0] if arguments and not arguments[0].startswith("-") else None
+    rest = arguments if model is None else arguments[1:]
+    asks_help = any(argument in ("-h", "--help") for argument in rest)
+    if model is None and not asks_help:
+        raise InputError(f"the model comes first; usage: {usage}")
+    _require_flags(rest, DoctorConfig, "doctor")
+    config = tyro.cli(
+        DoctorConfig, args=rest, prog="probes doctor MODEL", description=DoctorConfig.__doc__
+    )
+    _quieten()
+    from probes.doctor.run import run_doctor
+
+    run_doctor(str(model), config)
 
 
 def _config(arguments: list[str]) -> ProbeConfig:
@@ -159,7 +190,7 @@ def _config(arguments: list[str]) -> ProbeConfig:
     if values:
         values = {**values, "task": {**chosen, "name": name}}
         default = fill(resolved, values, str(path), partial=tyro.MISSING)
-    _require_flags(rest, resolved, name)
+    _require_flags(rest, resolved, "probe", name)
     config: ProbeConfig = tyro.cli(
         resolved,
         args=rest,
@@ -173,7 +204,7 @@ def _config(arguments: list[str]) -> ProbeConfig:
     return config
 
 
-def _require_flags(arguments: Sequence[str], resolved: type, task: str) -> None:
+def _require_flags(arguments: Sequence[str], resolved: type, command: str, task: str = "") -> None:
     """Refuse a flag that is no field, naming the nearest that is."""
     known = {"--help", *_flags(resolved)}
     for argument in arguments:
@@ -185,7 +216,7 @@ def _require_flags(arguments: Sequence[str], resolved: type, task: str) -> None:
             of = f" of the task {task!r}" if flag.startswith("--task.") else ""
             raise InputError(
                 f"unknown flag {flag!r}{of}{f' (nearest: {near[0]!r})' if near else ''}; "
-                "probes probe --help lists all"
+                f"probes {command} --help lists all"
                 + (f", probes tasks {task} those of the task" if of else "")
             )
 

@@ -85,6 +85,31 @@ class ProbeConfig:
             raise InputError(f"seed {self.seed}: expected 0 to {2**32 - 1}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class DoctorConfig:
+    """Examine a model: the contract of correctness, clause by clause."""
+
+    file: str | None = None
+    """Your own texts, to be aligned and measured too: one a line, or CoNLL-U."""
+    store: str = "runs/store"
+    """Folder of activation stores; the verdict is kept there, and goes with every run that uses
+    the model."""
+    json: bool = False
+    """Print JSON in place of the table."""
+    revision: str | None = None
+    """Commit, branch or tag of the model on the hub."""
+    dtype: Dtype = "float32"
+    """In which the model computes."""
+    attention: str | None = None
+    """Attention implementation, as transformers names them."""
+    trust_remote_code: bool = False
+    """Let code that comes with the model run."""
+    part: Part | None = None
+    """Of an encoder-decoder, which half is read."""
+    max_tokens: int | None = None
+    """The most sub-tokens a text may have; by default what the model's positions allow."""
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a configuration file.
 

@@ -29,6 +29,8 @@ FLOORS = {
     "probes.cores": 0,
     "probes.metrics": 0,
     "probes.choices": 0,
+    "probes.files": 1,
+    "probes.doctor": 3,
     "probes.errors": 0,
     "probes": 0,
 }

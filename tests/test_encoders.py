@@ -173,7 +173,7 @@ def test_layers_up_to_k_compute_no_block_above_and_give_the_same_bits(tiny, fami
     whole = encoder.hidden_states(SENTENCES[:3], encoder.layers)
     executed = []
     name = encoder._reader.semantics["blocks"]
-    for block in encoder._model.get_submodule(name):
+    for block in encoder.model.get_submodule(name):
         block.register_forward_hook(lambda *_: executed.append(1))
     for k in range(encoder.n_layers + 1):
         executed.clear()
@@ -187,7 +187,7 @@ def test_layers_up_to_k_compute_no_block_above_and_give_the_same_bits(tiny, fami
 def test_final_is_after_the_final_norm_and_differs_from_the_last_block(tiny):
     encoder = TextEncoder.from_pretrained(tiny("gpt2"))
     states = encoder.hidden_states(SENTENCES[:1], encoder.layers)
-    assert torch.allclose(encoder._model.ln_f(states["3"]), states["final"], atol=1e-6)
+    assert torch.allclose(encoder.model.ln_f(states["3"]), states["final"], atol=1e-6)
     assert "final" not in TextEncoder.from_pretrained(tiny("bert")).layers
 
 
@@ -369,7 +369,7 @@ def test_a_checkpoint_without_all_its_weights_is_refused(tiny, tmp_path):
 def test_not_finite_vectors_are_located(tiny, tmp_path):
     encoder = TextEncoder.from_pretrained(tiny("bert"))
     with torch.no_grad():
-        encoder._model.encoder.layer[1].output.dense.bias.add_(1e9)
+        encoder.model.encoder.layer[1].output.dense.bias.add_(1e9)
     task = words_of(SENTENCES[:2])
     with pytest.raises(InputError, match=r"layer 2, text .*does not fit into float16"):
         extract(task, _without_norm(encoder), tmp_path, dtype="float16")
@@ -385,7 +385,7 @@ def without_bos(folder: str, to: Path) -> str:
 
 
 def _without_norm(encoder):
-    encoder._model.encoder.layer[1].output.LayerNorm = torch.nn.Identity()
+    encoder.model.encoder.layer[1].output.LayerNorm = torch.nn.Identity()
     return encoder
 
 

@@ -21,11 +21,11 @@ from probes.diagnostic.layers import LayerReport, probe_layers, unseen_type_shar
 from probes.diagnostic.predictions import PREDICTIONS, prediction_columns
 from probes.encoders import TextEncoder, parse_layers
 from probes.errors import InputError
+from probes.files import write_whole
 from probes.report.page import write_page
 from probes.results import Results
 from probes.states import ActivationStore, World, extract, join
 from probes.states.extract import default_pooling
-from probes.states.files import write_whole
 from probes.task import SPLITS, Task
 
 Stage = AbstractContextManager[Callable[[int], None]]

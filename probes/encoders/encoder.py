@@ -69,6 +69,8 @@ class LayerReader:
         Width of each layer.
     n_layers : int
         Number of blocks of the longest stack.
+    blocks : dict of str to list of torch.nn.Module
+        The blocks of each stack, by its prefix.
     is_causal : bool
         Whether a state sees only what stands before it, by trial: the last token was changed.
     semantics : dict
@@ -95,10 +97,12 @@ class LayerReader:
         self._stacks = tuple(stacks)
         self.n_layers = max(stack.n_layers for stack in stacks)
         self._local = threading.local()
-        self._paths = {}
+        self._paths: dict[str, str] = {}
+        self.blocks: dict[str, list[nn.Module]] = {}
         with torch.inference_mode():
             for stack in stacks:
-                self._paths[stack.prefix], blocks = _find_blocks(model, stack, inputs)
+                path, blocks = _find_blocks(model, stack, inputs)
+                self._paths[stack.prefix], self.blocks[stack.prefix] = path, blocks
                 for block in blocks:
                     block.register_forward_pre_hook(self._enter(stack), with_kwargs=True)
                     block.register_forward_hook(self._leave(stack))

@@ -108,6 +108,26 @@ class Aligner:
             found.append([(0, 0) if mark else next(rest) for mark in special[k]])
         return found, n_mended
 
+    def spells(self, ids: Sequence[int], text: str) -> bool | None:
+        """Say whether sub-tokens spell a text, but for case, marks and forms.
+
+        Parameters
+        ----------
+        ids : sequence of int
+            Token ids without special ones.
+        text : str
+            Such as a word.
+
+        Returns
+        -------
+        bool or None
+            None where one of them is the unknown token.
+        """
+        parts = self._spelling.of(ids)
+        if any(part is None for part in parts):
+            return None
+        return bare(readable(b"".join(part or b"" for part in parts))) == bare(text)
+
     def _mended(self, text: str, ids: Sequence[int], spans: Sequence[Span]) -> list[Span] | None:
         """Align by characters where the offsets look wrong and that looks better."""
         wrong = self._n_wrong(text, ids, spans)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import transformers
-from torch import Tensor
+from torch import Tensor, nn
 
 from probes.choices import Dtype, Part, Pooling, Truncation
 from probes.encoders.align import Ints, Pieces
@@ -58,6 +58,10 @@ class TextEncoder:
         sub-token, unless asked otherwise.
     tokens : Tokens
         How texts are cut into sub-tokens, and where these stand.
+    model : torch.nn.Module
+        What is run: of an encoder-decoder the encoder alone, where it alone is read.
+    inputs : Inputs
+        Lays out its keyword arguments.
     semantics : dict
         What the layers are, and in which of them the model's own ``hidden_states`` differ.
     fingerprint : dict of str to str
@@ -83,11 +87,11 @@ class TextEncoder:
         self.config = module.config.get_text_config()
         self.digest = weights or weights_digest(module)
         self.device = torch.device(device)
-        self._model = module.to(self.device).eval().requires_grad_(False)
+        self.model = module.to(self.device).eval().requires_grad_(False)
         self.inputs = Inputs(
             module, name=name, decodes=part in ("decoder", "both"), device=self.device
         )
-        self._reader = LayerReader(self._model, stacks, *self._trials())
+        self._reader = LayerReader(self.model, stacks, *self._trials())
         self.n_layers = self._reader.n_layers
         self.is_causal = self._reader.is_causal
         self.layers = self._reader.names
@@ -98,7 +102,7 @@ class TextEncoder:
         )
         self.max_tokens = _limit(self.config, tokenizer, max_tokens)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        self.dtype = str(next(self._model.parameters()).dtype).removeprefix("torch.")
+        self.dtype = str(next(self.model.parameters()).dtype).removeprefix("torch.")
         self.fingerprint = {
             "weights": self.digest,
             "tokenizer": tokenizer_digest(tokenizer),
@@ -112,6 +116,10 @@ class TextEncoder:
             "transformers": transformers.__version__,
             "torch": torch.__version__,
         }
+
+    def blocks(self) -> dict[str, list[nn.Module]]:
+        """Give the blocks of each stack, by the prefix of its layers' names."""
+        return self._reader.blocks
 
     def _trials(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Two short passes that differ in the last token of each row."""
@@ -393,9 +401,12 @@ class TextEncoder:
             )
         if layer in ("final", "decoder.final"):
             return states
-        states = states.to(self.device)
+        inputs, states = self.inputs(ids, mask), states.to(self.device)
         with torch.inference_mode():
-            return self._reader.run_from(self.inputs(ids, mask), layer, states)
+            if layer == "encoder.final":
+                last: Tensor = self.model(**inputs, encoder_outputs=(states,)).last_hidden_state
+                return last
+            return self._reader.run_from(inputs, layer, states)
 
 
 def _number_of_ids(model: Any) -> int:

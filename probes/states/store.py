@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from probes.errors import EnvironmentFailure, InputError, unknown
-from probes.states.files import digest_of, sealed, unsealed, write_whole
+from probes.files import digest_of, sealed, unsealed, write_whole
 from probes.states.layout import Layout, difference
 
 FORMAT = "1"

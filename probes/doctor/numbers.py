@@ -1,0 +1,362 @@
+"""The clauses about numbers: one model, several ways to the same vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probes.choices import Dtype
+from probes.doctor.verdict import Check, Outcome
+from probes.encoders import TextEncoder
+
+TOLERANCE = 1e-5
+"""The largest ‖Δ‖ / ‖h‖ of a vector in float32 that counts as equal."""
+EXACT = 1e-10
+"""The same in float64."""
+SINK = 10.0
+"""How many times the median norm makes a state an attention sink."""
+
+States = dict[str, Tensor]
+
+
+def drift(there: Tensor, here: Tensor) -> float:
+    """Give the largest ‖there − here‖ / ‖there‖ over vectors; infinite where one is not finite.
+
+    Parameters
+    ----------
+    there, here : Tensor of shape (…, width)
+        The reference first.
+
+    Returns
+    -------
+    float
+        Computed in float64.
+    """
+    a, b = there.double(), here.double()
+    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+        return float("inf")
+    difference = (a - b).norm(dim=-1)
+    ratio = difference / a.norm(dim=-1).clamp_min(torch.finfo(torch.float64).tiny)
+    return float(torch.where(difference > 0, ratio, 0.0).max()) if ratio.numel() else 0.0
+
+
+def shown(value: float) -> str:
+    """Write a difference for people."""
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def alone(encoder: TextEncoder, texts: Sequence[str]) -> list[States]:
+    """Compute all layers of each text in a pass of its own."""
+    return [encoder.hidden_states([text], encoder.layers) for text in texts]
+
+
+def _against(
+    singles: Sequence[States], batch: States, starts: Sequence[int], what: str
+) -> tuple[float, str, str]:
+    """Compare rows of a batch with the texts alone: largest difference, layer, complaint."""
+    worst, where = 0.0, ""
+    for layer, states in batch.items():
+        if len(states) != len(singles):
+            return float("inf"), layer, f"layer {layer} has {len(states)} rows of {len(singles)}"
+        for row, single in enumerate(singles):
+            n = single[layer].shape[1]
+            found = drift(single[layer][0], states[row, starts[row] : starts[row] + n])
+            if found > worst or found == float("inf"):
+                worst, where = found, layer
+    return worst, where, f"{what} differs by {shown(worst)} at layer {where}" if worst else ""
+
+
+def batch_is_single(
+    encoder: TextEncoder,
+    texts: Sequence[str],
+    singles: Sequence[States],
+    load: Callable[[Dtype], TextEncoder],
+) -> Check:
+    """Several texts in one padded batch, against each text alone; float64 decides a quarrel."""
+    name = "batch = single"
+    batch = encoder.hidden_states(texts, encoder.layers)
+    worst, where, complaint = _against(singles, batch, [0] * len(texts), "a batch")
+    if worst <= TOLERANCE:
+        return Check(name, "pass", f"largest difference {shown(worst)} of a vector", worst)
+    if worst < float("inf") and encoder.dtype == "float32":
+        exact = load("float64")
+        exact_singles = alone(exact, texts)
+        exact_batch = exact.hidden_states(texts, exact.layers)
+        quarrel = _against(exact_singles, exact_batch, [0] * len(texts), "")[0]
+        single_error = max(_errors(exact_singles, singles))
+        batch_error = _against(exact_singles, batch, [0] * len(texts), "")[0]
+        if quarrel <= EXACT and batch_error <= 4 * single_error:
+            return Check(
+                name,
+                "pass",
+                f"{shown(worst)} at layer {where}, and float64 shows it to be rounding: there the "
+                f"difference is {shown(quarrel)}, and float32 is off by {shown(single_error)} alone"
+                f", by {shown(batch_error)} in a batch",
+                worst,
+            )
+    return Check(
+        name,
+        "warn" if encoder.dtype in ("bfloat16", "float16") and worst < 0.1 else "fail",
+        complaint,
+        worst,
+        "use --deterministic (one text a batch)"
+        + ("" if encoder.dtype == "float64" else ", or --dtype float32")
+        + ", and report it: the model lets a text's neighbours into its vectors",
+    )
+
+
+def _errors(exact: Sequence[States], singles: Sequence[States]) -> list[float]:
+    pairs = zip(exact, singles, strict=True)
+    return [drift(e[layer], s[layer]) for e, s in pairs for layer in e]
+
+
+def plain_forward(encoder: TextEncoder, texts: Sequence[str], singles: Sequence[States]) -> Check:
+    """Each layer against the blocks' own inputs in a plain forward pass, by hooks set here."""
+    worst, where = 0.0, ""
+    for text, single in zip(texts, singles, strict=True):
+        for layer, states in _by_hooks(encoder, text).items():
+            found = (
+                drift(states, single[layer])
+                if states.shape == single[layer].shape
+                else float("inf")
+            )
+            if found > worst:
+                worst, where = found, layer
+    if worst <= TOLERANCE:
+        said = f"every layer is its block's input: largest difference {shown(worst)}"
+        return Check("layers = plain forward", "pass", said, worst)
+    return Check(
+        "layers = plain forward",
+        "fail",
+        f"layer {where} differs by {shown(worst)} from what its block receives",
+        worst,
+        "do not use these vectors, and report the model's family",
+    )
+
+
+def _by_hooks(encoder: TextEncoder, text: str) -> States:
+    """Record what enters each block and leaves the last, and the last hidden state."""
+    seen: dict[str, list[Tensor]] = {}
+    handles = []
+    for prefix, blocks in encoder.blocks().items():
+
+        def enter(module: Any, args: Any, kwargs: Any, prefix: str = prefix) -> None:
+            values = (kwargs.get("hidden_states"), *args, *kwargs.values())
+            state = next(v for v in values if isinstance(v, Tensor) and v.ndim == 3)
+            seen.setdefault(prefix, []).append(state.clone())
+
+        def leave(module: Any, args: Any, output: Any, prefix: str = prefix) -> None:
+            state = output if isinstance(output, Tensor) else output[0]
+            seen[f"{prefix}top"] = [state.clone()]
+
+        for block in blocks:
+            handles.append(block.register_forward_pre_hook(enter, with_kwargs=True))
+            handles.append(block.register_forward_hook(leave))
+    try:
+        with torch.inference_mode():
+            output = encoder.model(**encoder.inputs(*encoder.pad([text])))
+    finally:
+        for handle in handles:
+            handle.remove()
+    layers: States = {}
+    for prefix in encoder.blocks():
+        layers |= {f"{prefix}{k}": state for k, state in enumerate(seen[prefix])}
+        layers[f"{prefix}{len(seen[prefix])}"] = seen[f"{prefix}top"][0]
+    for final in (name for name in encoder.layers if name.endswith("final")):
+        is_encoder = final == "encoder.final"
+        layers[final] = output.encoder_last_hidden_state if is_encoder else output.last_hidden_state
+    return layers
+
+
+def hidden_states_agree(encoder: TextEncoder) -> Check:
+    """What the model calls `hidden_states`, against the layers; only to know."""
+    parts, differ = [], False
+    for key, found in encoder.semantics.items():
+        if key.endswith("hidden_states_differ_at"):
+            top = encoder.n_layers
+            inner = [k for k in found if k < top] if isinstance(found, list) else []
+            differ |= bool(inner) or isinstance(found, str)
+            prefix = key.removesuffix("hidden_states_differ_at").replace(".", " ")
+            parts.append(
+                f"{prefix}{found}"
+                if isinstance(found, str)
+                else f"{prefix}the same at every layer"
+                if not found
+                else f"{prefix}others at {', '.join(map(str, found))}"
+                + (" (the last is after the final norm)" if found == [top] else "")
+            )
+    return Check(
+        "hidden_states",
+        "warn" if differ else "pass",
+        "the model's own hidden_states against its blocks: " + "; ".join(parts),
+        None,
+        "layers here are the blocks' inputs; do not compare them by number with hidden_states "
+        "read elsewhere"
+        if differ
+        else "",
+    )
+
+
+def run_from_own_states(encoder: TextEncoder, text: str, single: States) -> Check:
+    """The model's own states, put in at each layer, give its own output bit for bit."""
+    tops = [name for name in encoder.layers if not name.startswith("encoder.")]
+    wrong = [
+        layer
+        for layer in encoder.layers
+        if not torch.equal(encoder.run_from(layer, single[layer], [text]), single[tops[-1]])
+    ]
+    if not wrong:
+        return Check("run from a layer", "pass", "own states give the own output, bit for bit", 0.0)
+    return Check(
+        "run from a layer",
+        "fail",
+        f"other output from layers {', '.join(wrong)}",
+        float("inf"),
+        "what happens above these layers cannot be studied by putting states in",
+    )
+
+
+def left_padding(encoder: TextEncoder, texts: Sequence[str], singles: Sequence[States]) -> Check:
+    """Rows padded on the left; only to know, since the encoder pads right."""
+    name = "left padding"
+    if encoder.inputs.decodes:
+        return Check(name, "pass", "not examined: a decoder's rows begin with its start token")
+    ids, mask = encoder.pad(texts)
+    lengths = mask.sum(1)
+    width = ids.shape[1]
+    shift = torch.stack([torch.roll(torch.arange(width), int(width - n)) for n in lengths])
+    left_ids, left_mask = ids.gather(1, shift), mask.gather(1, shift)
+    starts = (width - lengths).tolist()
+
+    def measured(**extra: Tensor) -> float:
+        batch = encoder.states_of(left_ids, left_mask, encoder.layers, **extra)
+        return _against(singles, batch, starts, "")[0]
+
+    plain = measured()
+    if plain <= TOLERANCE:
+        return Check(name, "pass", f"equal: largest difference {shown(plain)}", plain)
+    first = _first_position(encoder, texts[0], singles[0])
+    if first is None:
+        said = f"right only: off by {shown(plain)} on the left, and it takes no position ids"
+    else:
+        positions = (left_mask.cumsum(1) - 1).clamp_min(0) + first
+        given = measured(position_ids=positions)
+        if given <= TOLERANCE:
+            said = f"equal with position ids ({shown(given)}); off by {shown(plain)} without"
+            return Check(name, "pass", said, given)
+        said = f"right only: off by {shown(plain)} on the left, by {shown(given)} with position ids"
+    advice = "pad right wherever else this model is read; this toolkit always does"
+    return Check(name, "warn", said, plain, advice)
+
+
+def _first_position(encoder: TextEncoder, text: str, single: States) -> int | None:
+    """Find from which number on the model counts positions; None where it takes no position ids."""
+    if "position_ids" not in encoder.inputs.accepted:
+        return None
+    ids, mask = encoder.pad([text])
+    padding = getattr(encoder.config, "pad_token_id", None)
+    for first in (0, 0 if padding is None else padding + 1):
+        positions = torch.arange(ids.shape[1])[None] + first
+        states = encoder.states_of(ids, mask, encoder.layers, position_ids=positions)
+        if _against([single], states, [0], "")[0] <= TOLERANCE:
+            return first
+    return None
+
+
+def pad_is_eos(encoder: TextEncoder, texts: Sequence[str], singles: Sequence[States]) -> Check:
+    """Rows filled with the end-of-sequence token, or with token 0 where there is none."""
+    eos = encoder.tokenizer.eos_token_id
+    filler = 0 if eos is None else int(eos)
+    ids, mask = encoder.pad(texts)
+    batch = encoder.states_of(torch.where(mask == 1, ids, filler), mask, encoder.layers)
+    worst, where, _ = _against(singles, batch, [0] * len(texts), "")
+    what = "padded with eos" if eos is not None else "padded with token 0 (it has no eos)"
+    if worst <= TOLERANCE:
+        return Check("pad = eos", "pass", f"{what}: largest difference {shown(worst)}", worst)
+    return Check(
+        "pad = eos",
+        "warn",
+        f"{what}: {shown(worst)} at layer {where}",
+        worst,
+        f"keep to the pad token that the tokenizer has ({encoder.pad_id})",
+    )
+
+
+def finite(singles: Sequence[States], texts: Sequence[str]) -> Check:
+    """No state is NaN or infinite."""
+    for text, single in zip(texts, singles, strict=True):
+        for layer, states in single.items():
+            bad = torch.nonzero(~torch.isfinite(states[0]).all(dim=-1)).flatten()
+            if len(bad):
+                return Check(
+                    "finite",
+                    "fail",
+                    f"layer {layer}, token {int(bad[0])} of {text[:60]!r} is NaN or infinite",
+                    float("inf"),
+                    "choose --dtype float32, or check the weights",
+                )
+    return Check("finite", "pass", "no NaN and no infinity at any layer")
+
+
+def position_0(encoder: TextEncoder, singles: Sequence[States]) -> Check:
+    """Whether position 0 is an attention sink: its norm against the median of the others."""
+    worst, where = 0.0, ""
+    for single in singles:
+        for layer, states in single.items():
+            norms = states[0].double().norm(dim=-1)
+            if len(norms) > 2:
+                ratio = float(norms[0] / norms[1:].median().clamp_min(1e-30))
+                if ratio > worst:
+                    worst, where = ratio, layer
+    is_special = encoder.tokens.beginning != "none" or encoder.inputs.decodes
+    holds = "a special token, which enters no unit" if is_special else "the text's first sub-token"
+    beginning = encoder.tokens.beginning
+    holds += f" ({beginning})" if is_special and beginning != "none" else ""
+    said = f"holds {holds}; its norm is at most {worst:.1f} × the median (layer {where})"
+    outcome: Outcome = "warn" if worst > SINK and not is_special else "pass"
+    advice = "position 0 stays out of sentence means; look at the scores of first words apart"
+    return Check("position 0", outcome, said, worst, advice if outcome == "warn" else "")
+
+
+def deterministic(encoder: TextEncoder, texts: Sequence[str]) -> Check:
+    """The same batch twice gives the same bits."""
+    first, again = (encoder.hidden_states(texts, encoder.layers) for _ in range(2))
+    worst = max(drift(first[layer], again[layer]) for layer in first)
+    same = all(torch.equal(first[layer], again[layer]) for layer in first)
+    if same:
+        return Check("determinism", "pass", "the same batch twice gives the same bits", 0.0)
+    return Check(
+        "determinism",
+        "warn" if worst <= TOLERANCE else "fail",
+        f"the same batch twice differs by {shown(worst)}",
+        worst,
+        "choose another attention implementation (--attention eager)",
+    )
+
+
+def dtype_drift(
+    encoder: TextEncoder,
+    texts: Sequence[str],
+    singles: Sequence[States],
+    load: Callable[[Dtype], TextEncoder],
+) -> Check:
+    """How far bfloat16 takes the vectors; only to know."""
+    name = "bfloat16"
+    if encoder.dtype not in ("float32", "float64"):
+        return Check(name, "pass", f"not examined: the model computes in {encoder.dtype}")
+    narrow = load("bfloat16")
+    found = {
+        layer: max(
+            drift(single[layer], states[layer].float())
+            for single, states in zip(singles, alone(narrow, texts), strict=True)
+        )
+        for layer in encoder.layers
+    }
+    layer, worst = max(found.items(), key=lambda item: item[1])
+    said = f"vectors move by up to {worst:.1%} of their norm (layer {layer})"
+    if worst <= 0.1:
+        return Check(name, "pass", said, worst)
+    return Check(name, "warn", said, worst, "keep to --dtype float32 for this model")
