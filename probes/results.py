@@ -40,7 +40,8 @@ class Row:
         The method's settings as JSON, such as ``{"penalty": 0.001}``.
     split : str
         ``"train"``, ``"dev"`` or ``"test"``; the part of it after a slash, where it is not the
-        whole: ``"test/seen"``, ``"test/unseen"`` (word types of the training split).
+        whole: ``"test/seen"``, ``"test/unseen"`` (word types of the training split),
+        ``"test/first"`` (the words that texts begin with).
     metric : str
         ``"accuracy"``, ``"macro-f1"``, ``"r2"``, ``"spearman"``, or the differences
         ``"selectivity"`` and ``"over-random"``.
@@ -52,6 +53,9 @@ class Row:
         Number of units and of groups that the number rests on.
     n_asked, n_lost : int
         Number of units asked about, and of those that got no vector or no answer.
+    why_lost : str
+        How many of the lost for which reason, as JSON, such as ``{"no sub-token": 2}``; the
+        reasons are ``"no sub-token"``, ``"truncated"`` and ``"unseen class"``.
     seed : int or None
         The draw, where there is one.
     control_of : str
@@ -81,6 +85,7 @@ class Row:
     n_groups: int
     n_asked: int
     n_lost: int
+    why_lost: str
     seed: int | None
     control_of: str
     store: str

@@ -16,7 +16,7 @@ def row(**given: Any) -> Row:
     texts = {name: "" for name in COLUMNS}
     rest = dict(
         run="r", task_version="1", model="org/tiny-model", n_layers=3, split="test", value=None,
-        low=None, high=None, n=400, n_groups=40, n_asked=400, n_lost=0, seed=None,
+        low=None, high=None, n=400, n_groups=40, n_asked=400, n_lost=0, why_lost="{}", seed=None,
     )  # fmt: skip
     return Row(**(texts | rest | given))
 

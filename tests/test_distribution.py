@@ -38,7 +38,9 @@ def test_the_wheel_holds_every_module_and_data_file_and_nothing_else(wheel):
         licences = [n for n in archive.namelist() if n.endswith("LICENSE")]
     assert {name.split("/")[0] for name in names} == {"probes", "probes_tasks"}
     ours = [*(ROOT / "probes").rglob("*"), *(ROOT / "tasks").rglob("*")]
-    wanted = {str(path.relative_to(ROOT)) for path in ours if path.suffix in (".py", ".html")}
+    wanted = {
+        str(path.relative_to(ROOT)) for path in ours if path.suffix in (".py", ".html", ".tsv")
+    }
     wanted |= {"probes/py.typed", "tasks/py.typed"}
     assert names == {re.sub("^tasks/", "probes_tasks/", name) for name in wanted}
     assert "probes/report/page.html" in names

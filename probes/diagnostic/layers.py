@@ -104,7 +104,7 @@ def probe_layers(
     """
     layers = store.layers if layers is None else layers
     lost = store.lost if random_store is None else np.union1d(store.lost, random_store.lost)
-    questions = ask(task, lost, unseen)
+    questions = ask(task, lost, unseen, store.cut)
     draw = control_task if task.unit == "word" else permuted
     controls = [draw(questions, seed, k) for k in range(draws)]
     scorer = Scorer(questions, store, seed, fixed or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,8 @@ class Questions:
         Units that are answered: labelled, with a vector, and not left out.
     n_asked, n_lost : dict of Split to int
         Units with a label, and those of them that are not answered.
+    why_lost : dict of Split to dict of str to int
+        How many of the lost for which reason.
     types : ndarray of shape (n_units,), int64
         The surface form of each unit, coded.
     known_types : ndarray of shape (n_units,), bool
@@ -51,6 +54,7 @@ class Questions:
     rows: dict[Split, Ints]
     n_asked: dict[Split, int]
     n_lost: dict[Split, int]
+    why_lost: dict[Split, dict[str, int]]
     types: Ints
     known_types: npt.NDArray[np.bool_]
     unseen: dict[Split, dict[str, int]]
@@ -62,12 +66,18 @@ class Questions:
         return self.task.kind == "real"
 
     @property
+    def is_first(self) -> npt.NDArray[np.bool_]:
+        """Whether a unit is the first of its text, shape (n_units,)."""
+        first: npt.NDArray[np.bool_] = np.diff(self.task.text_index, prepend=-1) > 0
+        return first
+
+    @property
     def name(self) -> str:
         """``task/labelling``."""
         return f"{self.task.name}/{self.task.labelling}"
 
 
-def ask(task: Task, lost: Ints, unseen: Unseen) -> Questions:
+def ask(task: Task, lost: Ints, unseen: Unseen, cut: Ints | None = None) -> Questions:
     """Code a task's labelling, and set aside what cannot be answered.
 
     Parameters
@@ -78,6 +88,8 @@ def ask(task: Task, lost: Ints, unseen: Unseen) -> Questions:
         Units that have no vector.
     unseen : {"wrong", "error", "drop"}
         What to do with units whose class the training split lacks.
+    cut : ndarray of int64, optional
+        Units of which truncation took sub-tokens: the reason why those of them that are lost are.
 
     Returns
     -------
@@ -123,6 +135,11 @@ def ask(task: Task, lost: Ints, unseen: Unseen) -> Questions:
     for split, units in rows.items():
         if not len(units):
             raise InputError(f"{where}: no unit of the {split} split can be answered")
+    reasons = np.full(task.n_units, "unseen class", dtype=object)
+    reasons[lost] = "no sub-token"
+    if cut is not None:
+        reasons[np.intersect1d(lost, cut)] = "truncated"
+    gone = {s: asked & ~answered & (task.splits == s) for s in SPLITS}
     n_asked: dict[Split, int] = {s: int((asked & (task.splits == s)).sum()) for s in SPLITS}
     return Questions(
         task=task,
@@ -131,7 +148,8 @@ def ask(task: Task, lost: Ints, unseen: Unseen) -> Questions:
         gold=gold,
         rows=rows,
         n_asked=n_asked,
-        n_lost={s: n_asked[s] - len(rows[s]) for s in SPLITS},
+        n_lost={s: int(gone[s].sum()) for s in SPLITS},
+        why_lost={s: dict(sorted(Counter(reasons[gone[s]]).items())) for s in SPLITS},
         types=types.astype(np.int64),
         known_types=known_types,
         unseen=missing,

@@ -19,6 +19,7 @@ from probes import configs
 from probes.configs import ProbeConfig
 from probes.diagnostic.layers import LayerReport, probe_layers, unseen_type_share
 from probes.diagnostic.predictions import PREDICTIONS, prediction_columns
+from probes.doctor.verdict import find as find_verdict
 from probes.encoders import TextEncoder, parse_layers
 from probes.errors import InputError
 from probes.files import write_whole
@@ -96,6 +97,7 @@ def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
     _make(_root(config), "--store")
     loaded = time.perf_counter()
     stores, about = _encode(config, tasks, world, progress)
+    _tell_verdict(about["doctor"], config, progress)
     random_stores: Sequence[ActivationStore | None] = [None] * len(tasks)
     if config.random_model:
         random_stores, _ = _encode(config, tasks, world, progress, config.seed)
@@ -119,6 +121,20 @@ def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
     }
     world.close()
     return _write(Path(config.out), config, reports, about)
+
+
+def _tell_verdict(found: dict[str, Any] | None, config: ProbeConfig, progress: Progress) -> None:
+    """Say where nobody, or somebody with a complaint, has examined the model."""
+    command = f"probes doctor {config.model} --store {_root(config)}"
+    for name in ("revision", "dtype", "attention", "part", "trust_remote_code"):
+        value = getattr(config, name)
+        if value not in (None, False, "float32"):
+            command += f" --{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+    if found is None:
+        progress.say(f"this model was not examined as it is used here; {command} does it")
+    elif found["failed"]:
+        failed = ", ".join(found["failed"])
+        progress.say(f"! this model failed its examination ({failed}); see: {command}")
 
 
 def _root(config: ProbeConfig) -> Path:
@@ -248,6 +264,7 @@ def _encode(
         "fingerprint": encoder.fingerprint,
         "pooling": config.pooling or default_pooling(encoder),
         "device": str(encoder.device),
+        "doctor": find_verdict(_root(config), encoder.fingerprint),
     }
     del encoder
     gc.collect()  # hooks tie a model to its reader in a circle
@@ -346,8 +363,10 @@ def _task(report: LayerReport, store: ActivationStore) -> dict[str, Any]:
         },
         "n_layers_probed": len(report.answers),
         "lost": sum(q.n_lost.values()),
+        "why_lost": _summed(q.why_lost.values()),
         "truncated": store.count("n_truncated"),
         "windowed": store.count("n_windowed"),
+        "mended": store.count("n_mended"),
         "skipped": int(task.asked[np.setdiff1d(store.lost, store.cut)].sum()),
         "unseen_classes": _summed(q.unseen.values()),
         "unseen_type_share": unseen_type_share(q) if task.unit != "sentence" else None,

@@ -87,6 +87,7 @@ class Scorer:
                 "n_groups": found.n_groups,
                 "n_asked": self._q.n_asked[whole],
                 "n_lost": self._q.n_lost[whole],
+                "why_lost": json.dumps(self._q.why_lost[whole]),
                 **columns,
             }
         )
@@ -95,7 +96,7 @@ class Scorer:
         return self._q.gold[self._test]
 
     def probe(self, answer: LayerAnswers, method: str = "probe") -> list[Row]:
-        """Score a layer's probe on test and on dev, and on forms seen and unseen in training."""
+        """Score a layer's probe on test and on dev, and on parts of test by themselves."""
         setting = {"penalty": answer.penalty, "edge": answer.at_edge}
         gold, predicted = self._gold(), answer.predicted["test"]
         rows = []
@@ -110,14 +111,17 @@ class Scorer:
             self._row(found, method, self._metrics[0], setting, layer=answer.layer, split="dev")
         )
         if method == "probe" and self._q.task.unit != "sentence":
-            rows += self._by_seen(answer, setting)
+            rows += self._by_part(answer, setting)
         return rows
 
-    def _by_seen(self, answer: LayerAnswers, setting: dict[str, Any]) -> list[Row]:
+    def _by_part(self, answer: LayerAnswers, setting: dict[str, Any]) -> list[Row]:
         known = self._q.known_types[self._test]
+        parts = [("seen", known), ("unseen", ~known)]
+        if self._q.task.unit == "word":
+            parts.append(("first", self._q.is_first[self._test]))
         gold, predicted = self._gold(), answer.predicted["test"]
         rows = []
-        for part, chosen in (("seen", known), ("unseen", ~known)):
+        for part, chosen in parts:
             if chosen.any():
                 found = interval(
                     self._metrics[0],

@@ -13,6 +13,9 @@ from probes.choices import Part
 from probes.encoders.encoder import Stack
 from probes.errors import InputError
 
+SANE_LENGTH = 1_000_000
+"""Tokenizers without a limit state one that is above this."""
+
 
 class Inputs:
     """Lays out the keyword arguments of a model's forward pass.
@@ -125,3 +128,46 @@ def _count(config: Any, fields: Sequence[str], name: str) -> int:
         if isinstance(getattr(config, field, None), int):
             return int(getattr(config, field))
     raise InputError(f"the configuration of {name!r} does not say how many blocks the model has")
+
+
+def number_of_ids(model: Any) -> int:
+    """Give the number of ids that a model has embeddings for."""
+    try:
+        return int(model.get_input_embeddings().num_embeddings)
+    except (NotImplementedError, AttributeError):  # of a family that does not say
+        return int(model.config.get_text_config().vocab_size)
+
+
+def most_tokens(config: Any, tokenizer: Any, asked: int | None) -> int | None:
+    """Give the most tokens that a row may have: what the positions allow, or less where asked.
+
+    Parameters
+    ----------
+    config : transformers.PretrainedConfig
+        Of the model that is run.
+    tokenizer : transformers.PreTrainedTokenizerBase
+        Whose limit counts where the configuration states none.
+    asked : int, optional
+        At most what the positions allow.
+
+    Returns
+    -------
+    int or None
+        None where nothing limits it.
+
+    Raises
+    ------
+    InputError
+        If more is asked than there are positions, or fewer than 3.
+    """
+    positions = getattr(config, "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions <= 0:
+        length = tokenizer.model_max_length
+        positions = length if length is not None and length < SANE_LENGTH else None
+    elif config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
+        positions -= config.pad_token_id + 1
+    if asked is None:
+        return positions
+    if asked < 3 or (positions is not None and asked > positions):
+        raise InputError(f"--max-tokens {asked}: expected 3 to {positions or 'any number'}")
+    return asked

@@ -15,12 +15,10 @@ from probes.encoders.batches import Batch, Plan, plan_batches
 from probes.encoders.encoder import LayerReader
 from probes.encoders.fingerprint import config_digest, tokenizer_digest, weights_digest
 from probes.encoders.load import load_config, load_tokenizer, load_weights, model_options
-from probes.encoders.parts import Inputs, part_of
+from probes.encoders.parts import Inputs, most_tokens, number_of_ids, part_of
 from probes.encoders.pooling import pool
 from probes.encoders.tokens import Tokens
 from probes.errors import InputError, unknown
-
-SANE_LENGTH = 1_000_000
 
 
 class TextEncoder:
@@ -98,9 +96,9 @@ class TextEncoder:
         self.widths = self._reader.widths
         self.semantics = self._reader.semantics
         self.tokens = Tokens(
-            tokenizer, name=name, n_ids=_number_of_ids(module), is_causal=self.is_causal
+            tokenizer, name=name, n_ids=number_of_ids(module), is_causal=self.is_causal
         )
-        self.max_tokens = _limit(self.config, tokenizer, max_tokens)
+        self.max_tokens = most_tokens(self.config, tokenizer, max_tokens)
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.dtype = str(next(self.model.parameters()).dtype).removeprefix("torch.")
         self.fingerprint = {
@@ -407,25 +405,3 @@ class TextEncoder:
                 last: Tensor = self.model(**inputs, encoder_outputs=(states,)).last_hidden_state
                 return last
             return self._reader.run_from(inputs, layer, states)
-
-
-def _number_of_ids(model: Any) -> int:
-    try:
-        return int(model.get_input_embeddings().num_embeddings)
-    except (NotImplementedError, AttributeError):  # of a family that does not say
-        return int(model.config.get_text_config().vocab_size)
-
-
-def _limit(config: Any, tokenizer: Any, asked: int | None) -> int | None:
-    """The most tokens a row may have: what the positions allow, or less where asked."""
-    positions = getattr(config, "max_position_embeddings", None)
-    if not isinstance(positions, int) or positions <= 0:
-        length = tokenizer.model_max_length
-        positions = length if length is not None and length < SANE_LENGTH else None
-    elif config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
-        positions -= config.pad_token_id + 1
-    if asked is None:
-        return positions
-    if asked < 3 or (positions is not None and asked > positions):
-        raise InputError(f"--max-tokens {asked}: expected 3 to {positions or 'any number'}")
-    return asked

@@ -61,8 +61,9 @@ class Line:
         Whether it was chosen on dev.
     score, second : Row or None
         The task's own metric, and the other one of its kind.
-    random, over_random, selectivity, seen, unseen : Row or None
-        The random model; the differences; word types that training has and has not.
+    random, over_random, selectivity, seen, unseen, first : Row or None
+        The random model; the differences; word types that training has and has not; the words
+        that texts begin with.
     control : Draws or None
         The control task, or permuted labels.
     """
@@ -76,6 +77,7 @@ class Line:
     selectivity: Row | None = None
     seen: Row | None = None
     unseen: Row | None = None
+    first: Row | None = None
     control: Draws | None = None
 
 
@@ -211,6 +213,7 @@ def _summary(
                 selectivity=selectivity,
                 seen=get("probe", metric, "test/seen"),
                 unseen=get("probe", metric, "test/unseen"),
+                first=get("probe", metric, "test/first"),
                 control=_draws([r for r in draws if r.layer == layer], selectivity),
             )
         )
@@ -238,5 +241,6 @@ def _chosen(probed: Results, metric: str) -> str:
     return max(dev, key=lambda row: row.value or 0.0).layer if dev else ""
 
 
-def _height(layer: str) -> tuple[float, str]:
-    return (float(layer) if layer.isdecimal() else float("inf"), layer)
+def _height(layer: str) -> tuple[bool, float]:
+    stack, _, number = layer.rpartition(".")
+    return stack == "decoder", float(number) if number.isdecimal() else float("inf")

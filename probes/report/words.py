@@ -96,7 +96,7 @@ def footing(summary: Summary, wide: bool = False) -> list[str]:
 def findings(summary: Summary) -> list[str]:
     """Say in whole sentences what a reader must know before believing the numbers."""
     info = summary.info
-    said = [_losses(summary), *_lengths(summary)]
+    said = [_contract(summary), _losses(summary), *_lengths(summary)]
     for what, n in (info.get("counts") or {}).items():
         if n and "duplicates" not in what:  # the notes say in words which stand where
             said.append(f"{what.replace('_', ' ').capitalize()}: {n:,}.")
@@ -118,11 +118,24 @@ def findings(summary: Summary) -> list[str]:
     return said
 
 
+def _contract(summary: Summary) -> str:
+    found = summary.run.get("doctor")
+    if not found:
+        return f"The model was not examined: `probes doctor {summary.run.get('model', '')}` does."
+    if found["failed"]:
+        return f"The model failed its examination: {', '.join(found['failed'])}."
+    warned = f", with warnings: {', '.join(found['warned'])}" if found["warned"] else ""
+    return f"The model passed its examination (`probes doctor`){warned}."
+
+
 def _losses(summary: Summary) -> str:
     lost = int(summary.info.get("lost", 0))
     if not lost:
         return f"None of the {summary.unit} asked about was lost."
-    return f"{lost:,} of the {summary.unit} asked about got no vector or no answer."
+    why = summary.info.get("why_lost") or {}
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in why.items())
+    said = f"{lost:,} of the {summary.unit} asked about got no vector or no answer"
+    return f"{said} ({reasons})." if reasons else f"{said}."
 
 
 def _lengths(summary: Summary) -> list[str]:
@@ -130,6 +143,7 @@ def _lengths(summary: Summary) -> list[str]:
     for what, how in (
         ("truncated", "longer than the model reads, and cut"),
         ("windowed", "longer than the model reads, and read in overlapping windows"),
+        ("mended", "aligned by characters, since the tokenizer's offsets were wrong"),
         ("skipped", "left out"),
     ):
         n = int(summary.info.get(what, 0))
@@ -154,6 +168,11 @@ def _choices(summary: Summary) -> list[str]:
         said.append(f"At none of {probed} layers does the chosen penalty lie at the grid's edge.")
     if summary.best is not None:
         said.append(f"Layer {summary.best.layer} was chosen on dev; all figures are of test.")
+        if summary.best.first is not None and summary.best.first.value is not None:
+            said.append(
+                f"Words that texts begin with: {bracket(summary.best.first)} at that layer "
+                f"({summary.best.first.n:,} words)."
+            )
     kinds = sorted({line.score.interval for line in summary.lines if line.score} - {""})
     if kinds:
         by = str(info.get("resampled_by") or "")
