@@ -74,7 +74,7 @@ def _checks(
     own: Sequence[str] | None,
     file: str,
 ) -> Iterator[Check]:
-    texts = _that_fit(encoder, TEXTS)
+    texts = that_fit(encoder, TEXTS)
     singles = numbers.alone(encoder, texts)
     yield numbers.finite(singles, texts)
     yield numbers.batch_is_single(encoder, texts, singles, load)
@@ -92,7 +92,8 @@ def _checks(
     yield _cost(encoder, texts)
 
 
-def _that_fit(encoder: TextEncoder, texts: Sequence[str]) -> list[str]:
+def that_fit(encoder: TextEncoder, texts: Sequence[str]) -> list[str]:
+    """Keep the texts that a model allows, by their length; at least one letter."""
     if encoder.max_tokens is None:
         return list(texts)
     lengths = encoder.tokenize(texts).lengths

@@ -11,6 +11,7 @@ from torch import Tensor
 from probes.choices import Dtype
 from probes.doctor.verdict import Check, Outcome
 from probes.encoders import TextEncoder
+from probes.errors import InputError
 
 TOLERANCE = 1e-5
 """The largest ‖Δ‖ / ‖h‖ of a vector in float32 that counts as equal."""
@@ -347,7 +348,10 @@ def dtype_drift(
     name = "bfloat16"
     if encoder.dtype not in ("float32", "float64"):
         return Check(name, "pass", f"not examined: the model computes in {encoder.dtype}")
-    narrow = load("bfloat16")
+    try:
+        narrow = load("bfloat16")
+    except InputError as error:
+        return Check(name, "warn", str(error), None, "keep to --dtype float32 for this model")
     found = {
         layer: max(
             drift(single[layer], states[layer].float())

@@ -135,7 +135,7 @@ def plan_batches(
         If a text is too long and ``truncation="error"``.
     """
     if limit is not None and truncation == "error":
-        _require_short(texts, pieces.lengths, limit, first_text)
+        require_short(texts, pieces.lengths, limit, first_text)
     n_units, per_unit = len(text_index), spans.shape[1] // 2
     parts = spans.reshape(-1, 2)
     covered = pieces.cover(np.repeat(text_index, per_unit), parts).reshape(n_units, per_unit, 2)
@@ -174,7 +174,8 @@ def _without_first(pieces: Pieces, text_index: Ints, covered: Ints) -> Ints:
     return np.stack([first + (at_start & several), covered[:, :, 1]], axis=2)
 
 
-def _require_short(texts: Sequence[str], lengths: Ints, limit: int, first_text: int) -> None:
+def require_short(texts: Sequence[str], lengths: Ints, limit: int, first_text: int = 0) -> None:
+    """Refuse texts that have more tokens than the limit; the message names the first."""
     over = np.flatnonzero(lengths > limit)
     if not len(over):
         return

@@ -9,6 +9,7 @@ is recorded.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -325,9 +326,14 @@ def _find_blocks(
     ]
     try:
         model(**inputs)
-    except (ValueError, TypeError, AttributeError) as error:  # it asks for pictures too
-        raise InputError(
-            f"{type(model).__name__} does not run on text alone ({error}); it is not supported"
+    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+        if re.search("out of memory|allocate memory", str(error)):
+            raise
+        dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+        raise InputError(  # it asks for pictures too, or its own code mixes types
+            f"{type(model).__name__} does not run on text alone in {dtype} "
+            f"({str(error).splitlines()[0]}); "
+            + ("it is not supported" if dtype == "float32" else "choose --dtype float32")
         ) from error
     finally:
         for handle in handles:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from probes.choices import Dtype, Part, Pooling, Truncation
 from probes.encoders.align import Ints, Pieces
-from probes.encoders.batches import Batch, Plan, plan_batches
+from probes.encoders.batches import Batch, Plan, plan_batches, require_short
 from probes.encoders.encoder import LayerReader
 from probes.encoders.fingerprint import config_digest, tokenizer_digest, weights_digest
 from probes.encoders.load import load_config, load_tokenizer, load_weights, model_options
@@ -329,8 +329,15 @@ class TextEncoder:
         -------
         ids, mask : Tensor of shape (n_texts, n_tokens), int64
             Token ids, and 1 where they are no padding.
+
+        Raises
+        ------
+        InputError
+            If a text is longer than the model allows.
         """
         pieces = self.tokenize(texts)
+        if self.max_tokens is not None:
+            require_short(texts, pieces.lengths, self.max_tokens)
         ids = torch.full((len(texts), int(pieces.lengths.max())), self.pad_id)
         mask = torch.zeros_like(ids)
         for k, length in enumerate(pieces.lengths):

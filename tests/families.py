@@ -1,0 +1,136 @@
+"""The contract on every family: a table of the largest differences.
+
+Usage: python -m tests.families [--save DIR | --against DIR]
+
+--save keeps the models and their vectors; --against reads such models, with another version of
+transformers, and compares the vectors at every layer.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+import torch
+import transformers
+import zoo
+from rich.console import Console
+from rich.table import Table
+
+from probes.doctor import Check, numbers
+from probes.doctor.contract import that_fit
+from probes.encoders import TextEncoder
+
+MEMBERS = [(family, None) for family in zoo.FAMILIES]
+MEMBERS += [(family, part) for family in ("t5", "bart") for part in ("decoder", "both")]
+TEXTS = zoo.SENTENCES
+COLUMNS = {
+    "batch = single": "batch",
+    "layers = plain forward": "plain",
+    "run from a layer": "run from",
+    "left padding": "left",
+    "pad = eos": "pad eos",
+    "position 0": "pos. 0",
+    "bfloat16": "bf16",
+    "hidden_states": "hidden_states",
+}
+
+
+def examined(folder: str, part: str | None) -> tuple[TextEncoder, list[Check]]:
+    """The clauses about numbers, on one model."""
+
+    def load(dtype):
+        return TextEncoder.from_pretrained(folder, dtype=dtype, part=part)
+
+    encoder = load("float32")
+    texts = that_fit(encoder, TEXTS)
+    singles = numbers.alone(encoder, texts)
+    checks = [
+        numbers.finite(singles, texts),
+        numbers.batch_is_single(encoder, texts, singles, load),
+        numbers.plain_forward(encoder, texts, singles),
+        numbers.run_from_own_states(encoder, texts[0], singles[0]),
+        numbers.left_padding(encoder, texts, singles),
+        numbers.pad_is_eos(encoder, texts, singles),
+        numbers.position_0(encoder, singles),
+        numbers.dtype_drift(encoder, texts[:4], singles[:4], load),
+        numbers.hidden_states_agree(encoder),
+        numbers.deterministic(encoder, texts),
+    ]
+    return encoder, checks
+
+
+def cell(check: Check) -> str:
+    if check.name == "hidden_states":
+        return check.found.partition(": ")[2].replace(" (the last is after the final norm)", "")
+    if check.value is None:
+        return "-"
+    if check.name == "position 0":
+        return f"{check.value:.1f}"
+    if check.name == "left padding" and check.outcome == "warn":
+        return "right only"
+    by_ids = check.name == "left padding" and "with position ids" in check.found
+    return numbers.shown(check.value) + (" ids" if by_ids else "")
+
+
+def name_of(family: str, part: str | None) -> str:
+    return family if part is None else f"{family} {part}"
+
+
+def states_of(encoder: TextEncoder) -> dict[str, np.ndarray]:
+    texts = that_fit(encoder, TEXTS)
+    found = encoder.hidden_states(texts, encoder.layers)
+    mask = encoder.pad(texts)[1].bool()
+    later = torch.nn.functional.pad(mask, (1, 0), value=True)
+    return {k: h[mask if h.shape[1] == mask.shape[1] else later].numpy() for k, h in found.items()}
+
+
+def compare(there: Path, encoder: TextEncoder) -> float:
+    theirs, ours = np.load(there), states_of(encoder)
+    if set(theirs.files) != set(ours):
+        return float("inf")
+    return max(
+        numbers.drift(torch.from_numpy(theirs[k]), torch.from_numpy(ours[k])) for k in ours
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--save", type=Path)
+    parser.add_argument("--against", type=Path)
+    options = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    root = options.against or options.save or Path(tempfile.mkdtemp())
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    heads = ["family", "layers", *COLUMNS.values()] + ["versions"] * bool(options.against)
+    for head in heads:
+        table.add_column(head)
+    for family, part in MEMBERS:
+        folder = root / family
+        if not folder.exists():
+            zoo.save(family, folder)
+        encoder, checks = examined(str(folder), part)
+        found = {check.name: check for check in checks}
+        cells = [cell(found[name]) for name in COLUMNS]
+        cells += [] if all(c.outcome != "fail" for c in checks) else ["FAILED"]
+        vectors = root / f"{name_of(family, part)}.npz"
+        if options.against:
+            cells.append(numbers.shown(compare(vectors, encoder)))
+        elif options.save:
+            np.savez(vectors, **states_of(encoder))
+        layers = f"{encoder.n_layers}{' + final' if 'final' in encoder.layers else ''}"
+        table.add_row(name_of(family, part), layers, *cells)
+    console = Console(width=150)
+    console.print(f"transformers {transformers.__version__}, torch {torch.__version__}")
+    console.print("largest ‖Δ‖ / ‖h‖ of any vector at any layer; pos. 0: norm over the median")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
