@@ -127,7 +127,9 @@ _KINDS = {
     "byte-bpe-bare": _byte_bpe({"bos": END, "eos": END, "unk": END}),
     "byte-bpe-start": _byte_bpe({"bos": "</s>", "pad": "<pad>", "eos": "</s>"}, "</s> $A"),
     "byte-bpe-nfc": _byte_bpe(DEBERTA, "[CLS] $A [SEP]", normalizer=normalizers.NFC()),
-    "byte-bpe-split": _byte_bpe({"pad": END, "eos": END}, normalizer=normalizers.NFC(), split=SPLIT),
+    "byte-bpe-split": _byte_bpe(
+        {"pad": END, "eos": END}, normalizer=normalizers.NFC(), split=SPLIT
+    ),
     # XLM-RoBERTa; T5; ALBERT; DeBERTa v2 and v3
     "unigram": _unigram(ROBERTA, "<s> $A </s>", *NMT_NFKC),
     "unigram-end": _unigram({"pad": "<pad>", "eos": "</s>", "unk": "<unk>"}, "$A </s>", *NMT_NFKC),
@@ -261,9 +263,7 @@ def _with_bytes(raw: tokenizers.Tokenizer, spec: Kind) -> tokenizers.Tokenizer:
     vocab = {token: k for k, token in enumerate(tokens)}
     merges = [tuple(pair) for pair in pairs]
     full = tokenizers.Tokenizer(
-        models.BPE(
-            vocab, merges, unk_token=spec.specials["unk"], fuse_unk=True, byte_fallback=True
-        )
+        models.BPE(vocab, merges, unk_token=spec.specials["unk"], fuse_unk=True, byte_fallback=True)
     )
     full.add_special_tokens(spec.names)
     if spec.normalizer is not None:

@@ -112,7 +112,9 @@ _FAMILIES = {
         "unigram-strip",
         "DebertaV2Config",
         # as version 3 has them
-        lambda *of: _deberta(*of, share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=8),
+        lambda *of: _deberta(
+            *of, share_att_key=True, norm_rel_ebd="layer_norm", position_buckets=8
+        ),
     ),
     "mpnet": Family("wordpiece-mpnet", "MPNetConfig", _roberta),
     "xlm-roberta": Family("unigram", "XLMRobertaConfig", _roberta),

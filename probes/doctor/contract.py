@@ -79,6 +79,7 @@ def _checks(
     yield numbers.finite(singles, texts)
     yield numbers.batch_is_single(encoder, texts, singles, load)
     yield numbers.plain_forward(encoder, texts, singles)
+    yield numbers.pooled(encoder, texts, singles)
     yield numbers.hidden_states_agree(encoder)
     yield numbers.run_from_own_states(encoder, texts[-1], singles[-1])
     yield numbers.pad_is_eos(encoder, texts, singles)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -170,6 +172,35 @@ def _by_hooks(encoder: TextEncoder, text: str) -> States:
         is_encoder = final == "encoder.final"
         layers[final] = output.encoder_last_hidden_state if is_encoder else output.last_hidden_state
     return layers
+
+
+def pooled(encoder: TextEncoder, texts: Sequence[str], singles: Sequence[States]) -> Check:
+    """Words pooled in a batch, against the mean of their sub-tokens in each text alone."""
+    spans = [match.span() for text in texts for match in re.finditer(r"\S+", text)]
+    counts = [len(re.findall(r"\S+", text)) for text in texts]
+    index = np.repeat(np.arange(len(texts)), counts)
+    words = np.array(spans, dtype=np.int64).reshape(-1, 2)
+    budget = 16 * max(single[encoder.layers[0]].shape[1] for single in singles)
+    plan = encoder.plan(texts, index, words, pooling="mean", budget=budget)
+    pieces = encoder.tokenize(texts)
+    covered = pieces.cover(index, words).tolist()
+    worst, where = 0.0, ""
+    for batch in plan.batches:
+        vectors: States = {}
+        encoder.run(batch, encoder.layers, "mean", vectors.__setitem__)
+        for row, unit in enumerate(batch.units.tolist()):
+            at = pieces.content[slice(*covered[unit])] - pieces.bounds[index[unit]]
+            for layer, rows in vectors.items():
+                later = encoder.inputs.decodes and not layer.startswith("encoder.")
+                own = singles[index[unit]][layer][0][torch.from_numpy(at + later)].mean(0)
+                found = drift(own, rows[row])
+                if found > worst:
+                    worst, where = found, layer
+    if worst <= TOLERANCE:
+        said = f"the mean of their own sub-tokens: largest difference {shown(worst)}"
+        return Check("words", "pass", said, worst)
+    said = f"other than the mean of their own sub-tokens, by {shown(worst)} at layer {where}"
+    return Check("words", "fail", said, worst, "do not use these vectors, and report the model")
 
 
 def hidden_states_agree(encoder: TextEncoder) -> Check:

@@ -127,6 +127,8 @@ def model_options(config: Any, dtype: Dtype, attention: str | None) -> dict[str,
     options: dict[str, Any] = {"dtype": getattr(torch, dtype)}
     if attention is not None:
         options["attn_implementation"] = attention
+    if dtype == "float64":  # the grouped kernel of mixtures of experts knows narrower types alone
+        options["experts_implementation"] = "eager"
     cls = transformers.MODEL_MAPPING.get(type(config), None)
     if isinstance(cls, type) and "add_pooling_layer" in inspect.signature(cls).parameters:
         options["add_pooling_layer"] = False

@@ -108,6 +108,7 @@ class TextEncoder:
             "part": part or "the only one",
             "dtype": self.dtype,
             "attention": str(getattr(self.config, "_attn_implementation", "none")),
+            "experts": str(getattr(self.config, "_experts_implementation", None) or "none"),
             "layers": str(self.semantics),
             "position 0": self.tokens.beginning,
             "alignment": self.tokens.aligner.method,
