@@ -83,8 +83,9 @@ class Table:
 
     span: str | None = None
     """Column of the spans themselves, a word or phrase of the text each, in place of start and
-    end. Whole words are meant: of language or words, where one is given (do, n't); else runs of
-    letters, digits, marks and underscores. Another case will do where the same is not there."""
+    end. Whole words are meant: of language or words, where one is given (do, n't); else no edge
+    may stand between two letters, digits, marks or underscores. Where the same case is not there,
+    another will do."""
 
     nth: str | None = None
     """Column of which occurrence of span is meant, from 1. Where it is empty or not named, span

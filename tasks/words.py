@@ -53,7 +53,7 @@ def words_of(text: str, language: str) -> list[Span]:
     except Exception as error:  # whatever the tokenizer of another package does
         raise InputError(
             f"the tokenizer of the language {language!r} fails on {_clip(repr(text))}: "
-            f"{_one_line(error)}; mend that text, or choose another language"
+            f"{_one_line(error)}; mend what it names, or choose another language"
         ) from error
     if tokens.text != text:
         raise InputError(
