@@ -253,6 +253,14 @@ def test_a_span_counts_characters_of_the_text_that_came() -> None:
     assert occurrence("le café était", "e\u0301tait") == (8, 13)
 
 
+def test_no_place_divides_a_character_even_where_words_do() -> None:
+    syllable = unicodedata.normalize("NFD", "한")
+    letters = words_of(syllable, "zh")
+    assert len(letters) == 3
+    assert spans(syllable, "하", letters) == []
+    assert spans(syllable, "한", letters) == [syllable]
+
+
 @pytest.mark.parametrize(
     ("phrase", "nth", "words", "message"),
     [
