@@ -48,12 +48,16 @@ class Rows:
 
     def value(self, k: int, column: str) -> Any:
         """Return one value; refuse one that is missing."""
-        value = self.columns[column][k]
-        if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        if self.is_empty(k, column):
             raise InputError(
                 f"{self.place(k)}: column {column!r} is empty; fill it in, or drop that row"
             )
-        return value
+        return self.columns[column][k]
+
+    def is_empty(self, k: int, column: str) -> bool:
+        """Tell whether a value is missing."""
+        value = self.columns[column][k]
+        return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
     def items(self, k: int, column: str) -> list[Any]:
         """Return a list, or the items of a string that white space separates."""

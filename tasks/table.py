@@ -1,6 +1,6 @@
 """Any table as a task: its columns say what the text is, which units stand in it, and what of them.
 
-How files and data sets are read: `probes_tasks.rows`.
+How files and data sets are read: `probes_tasks.rows`; what a row says: `probes_tasks.cells`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from probes_tasks.cells import SPLIT_NAMES, SpanColumns, joined_words, labels_of, raw_text, split_of
 from probes_tasks.rows import Rows, Source, read_table
 from probes_tasks.splits import (
     check_draw,
@@ -20,21 +21,10 @@ from probes_tasks.splits import (
     sample_training,
     text_groups,
 )
+from probes_tasks.words import Span, tokenised_by
 
 from probes.errors import InputError, unknown
 from probes.task import SPLITS, Kind, Split, Task, Unit, label_column
-
-SPLIT_NAMES: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "dev": "dev",
-    "development": "dev",
-    "val": "dev",
-    "valid": "dev",
-    "validation": "dev",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +58,12 @@ class Table:
 
     words: str | None = None
     """Column of words, in place of text: a list, or words separated by white space; start and end
-    count words then. A word task needs it."""
+    count words then. A word task needs it, or language."""
+
+    language: str | None = None
+    """Find the words of text by spaCy, without changing it: a language (en, de, …; xx is any, zh
+    cuts into characters), or the name or folder of an installed pipeline, of which the tokenizer
+    alone is used. White space is no word. start and end count words then."""
 
     label: tuple[str, ...] = ("label",)
     """Column of labels, one labelling each. In a word task a list (null: not asked), or labels
@@ -85,6 +80,22 @@ class Table:
 
     end2: str = "end2"
     """Column of the ends of the second spans of pairs."""
+
+    span: str | None = None
+    """Column of the spans themselves, a word or phrase of the text each, in place of start and
+    end. Whole words are meant: of language or words, where one is given (do, n't); else no edge
+    may stand between two letters, digits, marks or underscores. Where the same case is not there,
+    another will do."""
+
+    nth: str | None = None
+    """Column of which occurrence of span is meant, from 1. Where it is empty or not named, span
+    must occur once."""
+
+    span2: str | None = None
+    """The same as span for the second spans of pairs, in place of start2 and end2."""
+
+    nth2: str | None = None
+    """The same as nth for span2."""
 
     split: str | None = None
     """Column that says train, dev (validation, valid, val) or test."""
@@ -115,7 +126,7 @@ class Table:
         """
         self._check()
         wanted = [self.words or self.text, *self.label]
-        wanted += [column for pair in self._bounds() for column in pair]
+        wanted += [column for span in self._spans() for column in span.names]
         wanted += [column for column in (self.split, self.group) if column is not None]
         main = read_table(self.path, wanted, names=self.columns, config=self.config)
         parts, notes, n_out = _named_splits(main, self.label)
@@ -150,17 +161,39 @@ class Table:
         ):
             if came not in known:
                 raise unknown(f"{what} of a table", came, known)
-        if self.unit == "word" and self.words is None:
-            raise InputError(
-                "a word task needs the column of words (a list, or words separated by white "
-                "space); name it: words"
-            )
         if not self.label:
             raise InputError("no label column is named; give at least one")
+        self._check_words()
 
-    def _bounds(self) -> list[tuple[str, str]]:
-        bounds = [(self.start, self.end), (self.start2, self.end2)]
-        return bounds[: {"span": 1, "pair": 2}.get(self.unit, 0)]
+    def _check_words(self) -> None:
+        if self.unit == "word" and self.words is None and self.language is None:
+            raise InputError(
+                "a word task needs the column of words (a list, or words separated by white "
+                "space), or the language of the texts; name one: words or language"
+            )
+        if self.language is not None and self.words is not None:
+            raise InputError(
+                f"the words are in column {self.words!r}, so no language can find them; "
+                "drop words or language"
+            )
+        if self.language is not None and self.unit == "sentence":
+            raise InputError("language finds words, and this task has none; drop it, or name unit")
+        if self.language is not None:
+            tokenised_by(self.language)  # one that is unknown is refused before anything is read
+        for place, (name, span, nth) in enumerate(
+            (("span", self.span, self.nth), ("span2", self.span2, self.nth2))
+        ):
+            if span is not None and place >= len(self._spans()):
+                raise InputError(f"{name} is of no use where unit is {self.unit}; drop it")
+            if span is None and nth is not None:
+                raise InputError(f"column {nth!r} counts occurrences of nothing; name {name}")
+
+    def _spans(self) -> list[SpanColumns]:
+        spans = [
+            SpanColumns(self.start, self.end, self.span, self.nth),
+            SpanColumns(self.start2, self.end2, self.span2, self.nth2),
+        ]
+        return spans[: {"span": 1, "pair": 2}.get(self.unit, 0)]
 
 
 def _named_splits(
@@ -208,10 +241,15 @@ class _Corpus:
         self.parts.append(part)
         known: dict[tuple[str, ...], int] = {}
         for k in range(len(rows.numbers)):
-            text, words = _text_of(options, rows, k)
-            split = part if options.split is None else _split_of(rows, k, options.split)
+            text, words = (
+                raw_text(rows, k, options.text, options.language)
+                if options.words is None
+                else joined_words(rows, k, options.words)
+            )
+            split = part if options.split is None else split_of(rows, k, options.split)
             group = "" if options.group is None else str(rows.value(k, options.group))
-            spans = _spans_of(options, rows, k, text, words)
+            spans = self._units(rows, k, text, words)
+            surfaces = [text[span[0] : span[1]] for span in spans]
             # Rows about one text share it, and so its pass; sentences are a row each.
             key = (text, split, group, "" if options.unit in ("span", "pair") else str(k))
             number = known.setdefault(key, len(self.texts))
@@ -222,11 +260,25 @@ class _Corpus:
             self.spans += spans
             self.index += [number] * len(spans)
             for name, column in labels.items():
-                column += _labels_of(options, rows, k, name, len(spans))
+                column += labels_of(rows, k, name, options.unit, options.kind, surfaces)
+
+    def _units(
+        self, rows: Rows, k: int, text: str, words: list[Span] | None
+    ) -> list[tuple[int, ...]]:
+        if self.options.unit == "word":
+            return [*(words or ())]
+        if self.options.unit == "sentence":
+            return [(0, len(text))]
+        found = [span.find(rows, k, text, words) for span in self.options._spans()]
+        return [tuple(place for span in found for place in span)]
 
     def tasks(self, source: Source, notes: Sequence[str], n_out: int) -> tuple[Task, ...]:
         """Cut, sample and order what was read; make the tasks."""
-        options, notes = self.options, list(notes)
+        options, notes, version = self.options, list(notes), source.version
+        if options.language is not None:
+            by = tokenised_by(options.language)  # another version may find other words
+            version = f"{version} ({by})"
+            notes.append(f"words found in the raw text by {by}")
         splits, groups = self._cut(notes)
         keep = sample_training(groups, splits, options.limit, options.seed)
         order = np.argsort([SPLITS.index(split) for split in splits], kind="stable")
@@ -263,7 +315,7 @@ class _Corpus:
                     groups=np.array(groups)[order][where[units]],
                     group_kind=options.group or "sentence",
                     title=source.title if options.config is None else options.config,
-                    version=source.version,
+                    version=version,
                     source=", ".join([source.source, *files]),
                     licence=source.licence,
                     citation=source.citation,
@@ -293,71 +345,3 @@ class _Corpus:
                 notes.append(f"{n_divided:,} values of {options.group} stand in two splits")
             groups = [f"{split}:{name}" for split, name in zip(splits, groups, strict=True)]
         return splits, groups
-
-
-def _text_of(options: Table, rows: Rows, k: int) -> tuple[str, list[str] | None]:
-    if options.words is not None:
-        words = rows.items(k, options.words)
-        for word in words:
-            if not isinstance(word, str) or not word.strip():
-                raise InputError(
-                    f"{rows.place(k)}: column {options.words!r} holds the word {word!r}; "
-                    "every word must be text"
-                )
-        return " ".join(words), words
-    text = rows.value(k, options.text)
-    if not isinstance(text, str) or not text.strip():
-        raise InputError(
-            f"{rows.place(k)}: column {options.text!r} holds {text!r}; expected a text"
-            + (" (lists of words go by the option words)" if isinstance(text, list) else "")
-        )
-    return text, None
-
-
-def _split_of(rows: Rows, k: int, column: str) -> Split:
-    name = str(rows.value(k, column))
-    split = SPLIT_NAMES.get(name.strip().lower())
-    if split is None:
-        raise unknown(f"split in column {column!r} of {rows.place(k)}", name, SPLIT_NAMES)
-    return split
-
-
-def _spans_of(
-    options: Table, rows: Rows, k: int, text: str, words: list[str] | None
-) -> list[tuple[int, ...]]:
-    edges: list[tuple[int, int]] = []
-    for word in words or []:
-        first = edges[-1][1] + 1 if edges else 0
-        edges.append((first, first + len(word)))
-    if options.unit == "word":
-        return list(edges)
-    if options.unit == "sentence":
-        return [(0, len(text))]
-    span: list[int] = []
-    for pair in options._bounds():
-        first, last = (rows.integer(k, column) for column in pair)
-        what, n = ("characters", len(text)) if words is None else ("words", len(words))
-        if not 0 <= first < last <= n:
-            raise InputError(
-                f"{rows.place(k)}: columns {pair[0]!r} and {pair[1]!r} span {what} {first} to "
-                f"{last} of {n}; expected 0 ≤ start < end ≤ {n} (the end is exclusive)"
-            )
-        span += (first, last) if words is None else (edges[first][0], edges[last - 1][1])
-    return [tuple(span)]
-
-
-def _labels_of(options: Table, rows: Rows, k: int, column: str, n_units: int) -> list[Any]:
-    if options.unit == "word":
-        labels = rows.items(k, column)
-        if len(labels) != n_units:
-            raise InputError(
-                f"{rows.place(k)}: {n_units} words and {len(labels)} labels in column {column!r}; "
-                "give one label a word"
-            )
-    elif column in rows.coded and rows.columns[column][k] is None:
-        labels = [None]
-    else:
-        labels = [rows.value(k, column)]
-    if options.kind == "class":
-        return [None if label is None else str(label) for label in labels]
-    return [None if label is None else rows.real(k, column, label) for label in labels]

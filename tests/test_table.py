@@ -1,6 +1,5 @@
 """Tables: what a row says is what is asked, and a row that does not fit is named."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,42 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from probes_tasks.table import Table
+from written import load, same, write
 
 from probes.errors import InputError
-from probes.task import Task
 
 ROOT = Path(__file__).parents[1]
 COLA = (ROOT / os.environ.get("LAYERPROBES_DATA", "../shared/data")).resolve() / "cola"
 
 TEXTS = [{"text": f"sentence {k}", "label": "ab"[k % 2], "score": k / 7} for k in range(40)]
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> str:
-    import datasets
-
-    if path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    elif path.suffix == ".parquet":
-        datasets.Dataset.from_list(rows).to_parquet(str(path))
-    else:
-        mark = "\t" if path.suffix == ".tsv" else ","
-        lines = [mark.join(rows[0]), *(mark.join(map(str, row.values())) for row in rows)]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return str(path)
-
-
-def load(path: str, **options: Any) -> Task:
-    (task,) = Table(path, **options).load()
-    return task
-
-
-def same(one: Task, other: Task) -> bool:
-    return (
-        one.texts == other.texts
-        and one.labels.tolist() == other.labels.tolist()
-        and one.splits.tolist() == other.splits.tolist()
-        and one.spans.tolist() == other.spans.tolist()
-    )
 
 
 @pytest.mark.parametrize("suffix", ["tsv", "jsonl", "parquet"])
