@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 import torch
 import transformers
-import zoo
 from rich.console import Console
 from rich.table import Table
 
+import zoo
 from probes.doctor import Check, numbers
 from probes.doctor.contract import that_fit
 from probes.encoders import TextEncoder

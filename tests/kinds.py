@@ -175,7 +175,7 @@ FAULTS: dict[str, Callable[[int, int], tuple[int, int]]] = {
 
 
 def train(kind: str, texts: Sequence[str], side: str = "right"):
-    """A tokenizer of a kind, whose sub-tokens come from the texts; `byt5` and `canine` need none."""
+    """A tokenizer of a kind, with sub-tokens from the texts; `byt5` and `canine` need none."""
     if kind in _PYTHON:
         return _PYTHON[kind](padding_side=side)
     spec = _KINDS[kind]

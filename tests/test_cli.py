@@ -11,9 +11,9 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from commands import FAST, QUICK, run, write_treebank
 from conftest import ROOT
-
 from probes import cli
 from probes.results import COLUMNS, Results
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import transformers
-from commands import FAST, QUICK, run, write_treebank
 from safetensors.numpy import load_file, save_file
+
+from commands import FAST, QUICK, run, write_treebank
 
 ENGLISH = "--task.name english --model bert"
 CONLLU = "--task.name conllu --model bert --task.train"

@@ -4,8 +4,8 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from commands import QUICK, run
 
+from commands import QUICK, run
 from probes.results import Results
 
 COMMAND = ["probe", "--task.name", "table", "--layers", "0-1", *QUICK]

@@ -5,10 +5,10 @@ import math
 
 import pytest
 import yaml
-from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from probes import cli
 from probes.configs import PENALTIES, ProbeConfig, digest, fill, plain, read_yaml, to_yaml
 from probes.errors import InputError

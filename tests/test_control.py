@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from made import NONE, accuracy, store_of, thirds, words
 
+from made import NONE, accuracy, store_of, thirds, words
 from probes.diagnostic.control import control_task, majority, permuted, word_identity
 from probes.diagnostic.layers import probe_layers
 from probes.diagnostic.predictions import prediction_columns

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from conftest import ROOT
 
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]

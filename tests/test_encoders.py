@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import SENTENCES
 
+from conftest import SENTENCES
 from probes.encoders import TextEncoder, parse_layers
 from probes.encoders.align import Pieces, place, windows
 from probes.encoders.pooling import Segments, pool

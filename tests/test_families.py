@@ -1,11 +1,11 @@
 """The contract holds for every family, at every layer."""
 
-import families
 import pytest
 import torch
 import transformers
-import zoo
 
+import families
+import zoo
 from probes.doctor import numbers
 from probes.doctor.contract import that_fit
 from probes.encoders import TextEncoder

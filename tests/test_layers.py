@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from made import NONE, PENALTIES, accuracy, store_of, thirds, vectors, words
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from made import NONE, PENALTIES, accuracy, store_of, thirds, vectors, words
 from probes.diagnostic.layer import probe_layer
 from probes.diagnostic.layers import probe_layers
 from probes.diagnostic.questions import ask

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from conftest import SENTENCES
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from conftest import SENTENCES
 from probes.diagnostic.probe import LinearProbe, RidgeProbe
 from probes.diagnostic.scale import FLOOR, fit_scale
 from probes.encoders import TextEncoder

@@ -5,8 +5,8 @@ import shlex
 import shutil
 
 import pytest
-from conftest import ROOT, save_tiny
 
+from conftest import ROOT, save_tiny
 from probes.cli import main
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

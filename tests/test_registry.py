@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from commands import QUICK, run
 from conftest import ROOT
-
 from probes.errors import InputError
 from probes.registry import find_tasks, load_task, load_tasks, task_options
 from probes.task import Task

@@ -11,10 +11,10 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
-from conftest import ROOT, SENTENCES
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import ROOT, SENTENCES
 from probes.encoders import TextEncoder
 from probes.errors import EnvironmentFailure, InputError
 from probes.states import ActivationStore, extract, layout

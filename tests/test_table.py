@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from probes_tasks.table import Table
-from written import load, same, write
 
 from probes.errors import InputError
+from written import load, same, write
 
 ROOT = Path(__file__).parents[1]
 COLA = (ROOT / os.environ.get("LAYERPROBES_DATA", "../shared/data")).resolve() / "cola"

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from written import load, same, write
 
 from probes.errors import InputError
+from written import load, same, write
 
 
 def test_a_language_finds_the_words_of_a_raw_text_and_leaves_it_as_it_is(tmp_path: Path) -> None:
