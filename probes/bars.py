@@ -50,4 +50,4 @@ class Bars:
 
     def say(self, line: str) -> None:
         """Say one line above the bars."""
-        self._console.print(line, highlight=False, markup=False)
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
