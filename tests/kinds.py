@@ -6,6 +6,8 @@ real one lacks (GPT-2 and Llama: a padding token) is lacking here.
 
 import copy
 import json
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -175,7 +177,7 @@ FAULTS: dict[str, Callable[[int, int], tuple[int, int]]] = {
 
 
 def train(kind: str, texts: Sequence[str], side: str = "right"):
-    """A tokenizer of a kind, with sub-tokens from the texts; `byt5` and `canine` need none."""
+    """A tokenizer whose sub-tokens come from the texts; `byt5` and `canine` need none."""
     if kind in _PYTHON:
         return _PYTHON[kind](padding_side=side)
     spec = _KINDS[kind]
@@ -188,6 +190,8 @@ def train(kind: str, texts: Sequence[str], side: str = "right"):
         raw = _with_bytes(raw, spec)
     elif spec.model == "wordpiece":
         raw.model = _with_continuations(raw, spec)
+    elif spec.model == "unigram":
+        raw.model = _with_scores(raw, spec, texts)
     raw.decoder = spec.decoder
     _finish(raw, spec)
     roles = {f"{role}_token": token for role, token in spec.specials.items()}
@@ -225,8 +229,6 @@ class _Faulty(transformers.PreTrainedTokenizerFast):
 
 
 def _model(spec: Kind) -> models.Model:
-    if spec.model == "unigram":
-        return models.Unigram()
     if spec.model == "character":
         return models.WordLevel(unk_token=spec.specials["unk"])
     return models.BPE()
@@ -234,8 +236,6 @@ def _model(spec: Kind) -> models.Model:
 
 def _trainer(spec: Kind) -> trainers.Trainer:
     options = {"vocab_size": spec.size, "special_tokens": spec.names, "show_progress": False}
-    if spec.model == "unigram":
-        return trainers.UnigramTrainer(unk_token=spec.specials["unk"], **options)
     if spec.model == "character":
         return trainers.WordLevelTrainer(**options)
     if spec.model == "bpe":
@@ -253,6 +253,14 @@ def _with_continuations(raw: tokenizers.Tokenizer, spec: Kind) -> models.WordPie
     learned = _learned(raw, spec)
     tokens = (*spec.names, *learned, *(f"##{piece}" for piece in learned))
     return models.WordPiece({t: k for k, t in enumerate(tokens)}, unk_token=spec.specials["unk"])
+
+
+def _with_scores(raw: tokenizers.Tokenizer, spec: Kind, texts: Sequence[str]) -> models.Unigram:
+    """Unigram of the pieces that BPE finds, by how often it uses them; for the same reason."""
+    uses = Counter(piece for text in texts for piece in raw.encode(text).tokens)
+    learned = [(t, math.log((uses[t] + 0.1) / uses.total())) for t in _learned(raw, spec)]
+    vocab = [*((name, 0.0) for name in spec.names), *learned]
+    return models.Unigram(vocab, unk_id=spec.names.index(spec.specials["unk"]))
 
 
 def _with_bytes(raw: tokenizers.Tokenizer, spec: Kind) -> tokenizers.Tokenizer:

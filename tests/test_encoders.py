@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from zoo import SENTENCES
 
 from conftest import SENTENCES
 from probes.encoders import TextEncoder, parse_layers

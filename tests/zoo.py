@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import kinds
 import torch
 import transformers
-
-import kinds
 
 SENTENCES = (
     "the old sailors watched a light on the water .",
@@ -21,6 +20,8 @@ SENTENCES = (
     "internationalisation of multilingual tokenisation",
 )
 WINDOW = 8  # tokens that a layer with a sliding window sees; SENTENCES have longer texts
+
+DEBERTA_V3 = {"share_att_key": True, "norm_rel_ebd": "layer_norm", "position_buckets": 8}
 
 
 @dataclass(frozen=True)
