@@ -10,7 +10,6 @@ import torch
 import kinds
 import zoo
 from commands import run
-from conftest import SENTENCES
 from probes.doctor import Check, Verdict, examine, numbers
 from probes.doctor.text import align_words, alignment
 from probes.doctor.verdict import find
@@ -20,6 +19,7 @@ from probes.encoders.pooling import Segments
 from probes.errors import InputError
 from probes.states import extract
 from probes.task import sentence_task
+from zoo import SENTENCES
 
 TEXTS = SENTENCES[:4]
 SHORT = ("--draws", "1", "--no-random-model", "--truncation", "truncate", "--lost", "skip")

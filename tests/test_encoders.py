@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from zoo import SENTENCES
 
-from conftest import SENTENCES
 from probes.encoders import TextEncoder, parse_layers
 from probes.encoders.align import Pieces, place, windows
 from probes.encoders.pooling import Segments, pool
 from probes.errors import InputError
 from probes.states import extract
 from probes.task import sentence_task, word_task
+from zoo import SENTENCES
 
 FAMILIES = ("bert", "roberta", "gpt2", "llama", "albert")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
-from runs import NASTY, made_run, real_predictions, write_run
 
 from probes.errors import InputError
 from probes.report.answers import answers
 from probes.report.charts import MOST_POINTS, value_chart
 from probes.report.page import write_page
 from probes.report.summary import summarise
+from runs import NASTY, made_run, real_predictions, write_run
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ import shlex
 import shutil
 
 import pytest
+
 import zoo
 from conftest import ROOT
-
-from conftest import ROOT, save_tiny
 from probes.cli import main
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,18 +11,17 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
-from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from zoo import SENTENCES
 
-from conftest import ROOT, SENTENCES
+from conftest import ROOT
 from probes.encoders import TextEncoder
 from probes.errors import EnvironmentFailure, InputError
 from probes.states import ActivationStore, extract, layout
 from probes.states.layout import cut_shards, difference
 from probes.states.store import nearest, require_space
 from probes.task import word_task
+from zoo import SENTENCES
 
 
 def words_of(sentences, label=lambda word: word[0], **fields):

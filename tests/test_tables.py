@@ -8,10 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from runs import (
-    NASTY,
-    made_run,
-)
 
 from probes.errors import InputError
 from probes.report.page import write_page
@@ -20,6 +16,10 @@ from probes.report.summary import summarise
 from probes.report.tables import print_tables, to_csv, to_latex, to_markdown, to_text
 from probes.report.words import number
 from probes.results import Results
+from runs import (
+    NASTY,
+    made_run,
+)
 
 GOLDEN = """\
 UPOS · EWT · tiny-model · test n 25,094 words / 316 documents
