@@ -5,7 +5,8 @@ import shlex
 import shutil
 
 import pytest
-from conftest import ROOT, save_tiny
+import zoo
+from conftest import ROOT
 
 from probes.cli import main
 
@@ -20,7 +21,7 @@ COMMANDS = [
 def home(tmp_path_factory):
     """A folder in which README's names exist: models, data, configurations."""
     folder = tmp_path_factory.mktemp("home")
-    save_tiny("bert", "right", folder / "bert-base-uncased", n_layers=6, positions=512)
+    zoo.save("bert", folder / "bert-base-uncased", n_layers=6, positions=512)
     (folder / "models").mkdir()
     shutil.copytree(folder / "bert-base-uncased", folder / "models" / "all-MiniLM-L6-v2")
     (folder / "configs").mkdir()

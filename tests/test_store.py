@@ -11,9 +11,10 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
-from conftest import ROOT, SENTENCES
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from zoo import SENTENCES
 
 from probes.encoders import TextEncoder
 from probes.errors import EnvironmentFailure, InputError
