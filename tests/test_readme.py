@@ -5,6 +5,8 @@ import shlex
 import shutil
 
 import pytest
+import zoo
+from conftest import ROOT
 
 import zoo
 from conftest import ROOT

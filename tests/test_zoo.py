@@ -4,11 +4,10 @@ import itertools
 import re
 from pathlib import Path
 
+import kinds
 import pytest
 import torch
 import transformers
-
-import kinds
 import zoo
 from conftest import ROOT
 

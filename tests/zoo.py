@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import kinds
 import torch
 import transformers
-
-import kinds
 
 SENTENCES = (
     "the old sailors watched a light on the water .",
