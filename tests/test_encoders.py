@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from zoo import SENTENCES
 
 from probes.encoders import TextEncoder, parse_layers
 from probes.encoders.align import Pieces, place, windows

@@ -5,8 +5,6 @@ import shlex
 import shutil
 
 import pytest
-import zoo
-from conftest import ROOT
 
 import zoo
 from conftest import ROOT

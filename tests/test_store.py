@@ -11,10 +11,8 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
-from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from zoo import SENTENCES
 
 from conftest import ROOT
 from probes.encoders import TextEncoder

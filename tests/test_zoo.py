@@ -4,10 +4,11 @@ import itertools
 import re
 from pathlib import Path
 
-import kinds
 import pytest
 import torch
 import transformers
+
+import kinds
 import zoo
 from conftest import ROOT
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import kinds
 import torch
 import transformers
+
+import kinds
 
 SENTENCES = (
     "the old sailors watched a light on the water .",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rapidfuzz.distance import Indel
 
-from probes.encoders.spelling import fold_character, readable
+from probes.encoders.spelling import bare, fold_character, readable
 
 Span = tuple[int, int]
 
@@ -31,22 +31,81 @@ def align_characters(text: str, spelled: Sequence[bytes | None]) -> list[Span]:
 
     Notes
     -----
-    Text and spelling are folded alike (`fold_character`) and aligned by a longest common
-    subsequence. What is left over on both sides between two matches (unknown tokens, forms that
-    the tokenizer's normaliser rewrites) is dealt out in order: a chunk a token where they are as
-    many, evenly where not.
+    Text and spelling are folded alike (`fold_character`). Where there are unknown tokens, they
+    are given what lies between the others, if the others can be found so that nothing is left
+    (`_between`). Otherwise both are aligned by a longest common subsequence, and what is left over
+    on both sides between two matches (forms that the tokenizer's normaliser rewrites) is dealt out
+    in order: a chunk a token where they are as many, evenly where not.
     """
-    characters = [(c, k) for k, char in enumerate(text) for c in fold_character(char)]
     letters = _letters(spelled)
-    pairs = _matches("".join(c for c, _ in characters), "".join(c for c, _, _ in letters))
     spans: list[Span | None] = [None] * len(spelled)
-    for i, j in pairs:
-        at = characters[i][1]
-        for token in range(letters[j][1], letters[j][2]):
-            old = spans[token]
-            spans[token] = (at, at + 1) if old is None else (min(old[0], at), max(old[1], at + 1))
-    _fill(text, spans, {token for _, *owners in letters for token in range(*owners)}, spelled)
+    found = _between(text, spelled) if None in spelled else None
+    for token, span in (_common(text, letters) if found is None else found).items():
+        spans[token] = span
+    lettered = {token for c, *owners in letters if c != " " for token in range(*owners)}
+    _fill(text, spans, lettered, spelled)
     return [span for span in spans if span is not None]
+
+
+def _common(text: str, letters: Sequence[tuple[str, int, int]]) -> dict[int, Span]:
+    """Align by a longest common subsequence; white space anchors it, and belongs to nobody."""
+    characters = [(c, k) for k, char in enumerate(text) for c in fold_character(char) or " "]
+    spans: dict[int, Span] = {}
+    for i, j in _matches("".join(c for c, _ in characters), "".join(c for c, _, _ in letters)):
+        character, at = characters[i]
+        for token in range(*letters[j][1:]) if character != " " else ():
+            low, high = spans.get(token, (at, at + 1))
+            spans[token] = min(low, at), max(high, at + 1)
+    return spans
+
+
+def _between(text: str, spelled: Sequence[bytes | None]) -> dict[int, Span] | None:
+    """Find places for all tokens such that nothing is left, and unknown ones cross no white space.
+
+    Goes through the tokens with every place where the last may have ended, at the least cost: an
+    unknown token costs one where it ends within a word, one for each sign that it joins to
+    others, and two where it stands for white space. None where there is no such way.
+    """
+    letters = [(c, k) for k, char in enumerate(text) for c in bare(char)]
+    string = "".join(c for c, _ in letters)
+    pairs = [(letters[i - 1][1], k) for i, (_, k) in enumerate(letters) if i]
+    edges = {i + 1 for i, (last, k) in enumerate(pairs) if _is_parted(text, last, k)}
+    edges |= {0, len(letters)}
+    signs = edges | {i + 1 for i, (last, k) in enumerate(pairs) if _after_sign(text, last, k)}
+    ways: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]
+    for part in spelled:
+        known = None if part is None else bare(readable(part))
+        is_space = part is not None and readable(part).isspace()
+        next_ways: dict[int, tuple[int, int]] = {}
+        for place, (cost, _) in ways[-1].items():
+            for end in _ends(string, edges, place, known):
+                paid = cost + (is_space and place not in edges)
+                if known is None:
+                    joined = sum(at in signs for at in range(place + 1, end))
+                    paid += 2 if end == place else joined + (end not in signs)
+                if paid < next_ways.get(end, (len(text) + 1, 0))[0]:
+                    next_ways[end] = paid, place
+        ways.append(next_ways)
+    if len(letters) not in ways[-1]:
+        return None
+    spans, end = {}, len(letters)
+    for token in range(len(spelled) - 1, -1, -1):
+        place = ways[token + 1][end][1]
+        if place < end:
+            spans[token] = letters[place][1], letters[end - 1][1] + 1
+        end = place
+    return spans
+
+
+def _ends(string: str, edges: set[int], place: int, known: str | None) -> Iterable[int]:
+    if known is not None:
+        return (place + len(known),) if string.startswith(known, place) else ()
+    last = next((end for end in range(place + 1, len(string)) if end in edges), len(string))
+    return range(place if place in edges else place + 1, last + 1)
+
+
+def _is_parted(text: str, last: int, k: int) -> bool:
+    return any(c.isspace() for c in text[last + 1 : k])
 
 
 def _letters(spelled: Sequence[bytes | None]) -> list[tuple[str, int, int]]:
@@ -56,7 +115,7 @@ def _letters(spelled: Sequence[bytes | None]) -> list[tuple[str, int, int]]:
     for char in readable(b"".join(part or b"" for part in spelled)):
         size = len(char.encode("utf-8", "surrogateescape"))
         first, end = owners[at], owners[at + size - 1] + 1
-        found += [(c, first, end) for c in fold_character(char)]
+        found += [(c, first, end) for c in fold_character(char) or " "]
         at += size
     return found
 
@@ -97,7 +156,7 @@ def _fill(
 
 
 def _beside(text: str, spans: list[Span | None], token: int, is_letter: bool) -> Span:
-    before = spans[token - 1] if token else None
+    before = next((span for span in spans[token::-1] if span is not None), None)
     after = spans[token + 1] if token + 1 < len(spans) else None
     if before is not None and is_letter and (after is None or after[0] <= before[1]):
         return before[1] - 1, before[1]  # inside a word, or at its end

@@ -17,7 +17,6 @@ TRIAL = "The naïve café serves 15 unbelievable dishes, doesn't it? 日本語 �
 """Characters of one to four bytes, upper case, marks, digits and punctuation."""
 
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-_SPACE_MARKER = "▁"
 
 
 class Spelling:
@@ -39,7 +38,7 @@ class Spelling:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._unknown = tokenizer.unk_token_id
-        self._prefix, self._suffix = _continuation(tokenizer)
+        self._space, self._prefix, self._suffix = _marks(tokenizer)
         self._known: dict[int, bytes | None] = {}
         self.kind: Kind = "characters"
         self.kind = self._by_trial()
@@ -84,7 +83,7 @@ class Spelling:
         elif match := _BYTE.fullmatch(token):
             return bytes([int(match[1], 16)])
         else:
-            token = token.replace(_SPACE_MARKER, " ")
+            token = token.replace(self._space, " ") if self._space else token
             if self._prefix and len(token) > len(self._prefix):
                 token = token.removeprefix(self._prefix)
             if self._suffix and len(token) > len(self._suffix):
@@ -92,15 +91,21 @@ class Spelling:
         return token.encode("utf-8", "surrogatepass")
 
 
-def _continuation(tokenizer: Any) -> tuple[str, str]:
-    """Find the marks by which many tokens say that a word goes on, or ends."""
+def _marks(tokenizer: Any) -> tuple[str, str, str]:
+    """Find the marks by which tokens say that a space stands there, a word goes on, or ends.
+
+    A tokenizer may hold the same characters as text; then few of its tokens have them, and those
+    of a text without them have none.
+    """
     tokens = list(tokenizer.get_vocab())
-    enough = max(len(tokens) // 50, 2)
+    enough = max(len(tokens) // 50, 3)
+    tried = tokenizer.convert_ids_to_tokens(tokenizer(TRIAL, add_special_tokens=False)["input_ids"])
+    space = "▁" if any("▁" in token for token in tried) else ""
     prefix = "##" if sum(t.startswith("##") and len(t) > 2 for t in tokens) >= enough else ""
     for suffix in ("</w>", "@@"):
         if sum(t.endswith(suffix) and t != suffix for t in tokens) >= enough:
-            return prefix, suffix
-    return prefix, ""
+            return space, prefix, suffix
+    return space, prefix, ""
 
 
 @functools.cache
@@ -131,11 +136,12 @@ def readable(spelled: bytes) -> str:
 def fold_character(character: str) -> str:
     """Fold a character to what it shares with its variants; ``""`` for white space.
 
-    Compatibility forms (full width, ligatures, letters with marks) are taken apart, case is
-    folded: NFKD, casefold, NFKD.
+    Compatibility forms (full width, ligatures, letters with marks) are taken apart, and the case
+    of what is no mark is folded (an iota subscript stays a mark): NFKD, casefold, NFKD.
     """
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
-    return "".join(c for c in folded if not c.isspace())
+    apart = unicodedata.normalize("NFKD", character)
+    folded = "".join(c if unicodedata.category(c)[0] == "M" else c.casefold() for c in apart)
+    return "".join(c for c in unicodedata.normalize("NFKD", folded) if not c.isspace())
 
 
 def fold(text: str) -> str:
@@ -145,7 +151,9 @@ def fold(text: str) -> str:
 
 def bare(text: str) -> str:
     """Fold a text and leave out what tokenizers drop: marks, control and format characters."""
-    return "".join(c for c in fold(text) if unicodedata.category(c) not in _DROPPED)
+    return "".join(
+        c for c in fold(text) if unicodedata.category(c) not in _DROPPED and c != "\ufffd"
+    )
 
 
-_DROPPED = ("Mn", "Me", "Cf", "Cc")
+_DROPPED = ("Mn", "Mc", "Me", "Cf", "Cc")
