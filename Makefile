@@ -5,11 +5,12 @@ WEIGHTS := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
 FOLDERS := probes probes/diagnostic probes/doctor probes/encoders probes/report probes/states tasks
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-slow bench lint format clean
+.PHONY: demo test test-slow families bench lint format clean
 .DEFAULT_GOAL := test
 
-demo: .venv/installed $(MODEL)/verified  ## probe a real model, and say where the report is
-	@start=$$(date +%s); $(BIN)/probes probe --config configs/demo.yaml \
+demo: .venv/installed $(MODEL)/verified  ## examine a real model and probe it, and say where the report is
+	@start=$$(date +%s); $(BIN)/probes doctor $(MODEL) --store runs/store \
+	  && $(BIN)/probes probe --config configs/demo.yaml \
 	  && echo "wall time: $$(( $$(date +%s) - start )) s"
 
 test: .venv/installed $(MODEL)/verified  ## what a change must pass; under ten minutes on two cores
@@ -17,6 +18,9 @@ test: .venv/installed $(MODEL)/verified  ## what a change must pass; under ten m
 
 test-slow: .venv/installed $(MODEL)/verified  ## the same laws, on more data
 	$(BIN)/python -m pytest -q -m slow
+
+families: .venv/installed  ## the contract on every family: a table of the largest differences
+	$(BIN)/python -m tests.families
 
 bench: .venv/installed $(MODEL)/verified  ## ratios, measured side by side
 	$(BIN)/python -m tests.benchmarks

@@ -140,7 +140,9 @@ def _doctor(arguments: list[str]) -> None:
     _quieten()
     from probes.doctor.run import run_doctor
 
-    run_doctor(str(model), config)
+    verdict = run_doctor(str(model), config)
+    if failed := [check.name for check in verdict.checks if check.outcome == "fail"]:
+        raise InputError(f"the model failed: {', '.join(failed)}; the table says what to do")
 
 
 def _config(arguments: list[str]) -> ProbeConfig:

@@ -344,9 +344,13 @@ def position_0(encoder: TextEncoder, singles: Sequence[States]) -> Check:
                 if ratio > worst:
                     worst, where = ratio, layer
     is_special = encoder.tokens.beginning != "none" or encoder.inputs.decodes
-    holds = "a special token, which enters no unit" if is_special else "the text's first sub-token"
-    beginning = encoder.tokens.beginning
-    holds += f" ({beginning})" if is_special and beginning != "none" else ""
+    if encoder.inputs.decodes:
+        holds = "the token that begins a decoder's text, which enters no unit"
+    elif is_special:
+        by = "prepended here" if encoder.tokens.beginning == "prepended" else "by the tokenizer"
+        holds = f"a special token ({by}), which enters no unit"
+    else:
+        holds = "the text's first sub-token"
     said = f"holds {holds}; its norm is at most {worst:.1f} × the median (layer {where})"
     outcome: Outcome = "warn" if worst > SINK and not is_special else "pass"
     advice = "position 0 stays out of sentence means; look at the scores of first words apart"

@@ -138,7 +138,7 @@ def number_of_ids(model: Any) -> int:
         return int(model.config.get_text_config().vocab_size)
 
 
-def most_tokens(config: Any, tokenizer: Any, asked: int | None) -> int | None:
+def most_tokens(config: Any, tokenizer: Any, asked: int | None, n_before: int = 0) -> int | None:
     """Give the most tokens that a row may have: what the positions allow, or less where asked.
 
     Parameters
@@ -149,6 +149,8 @@ def most_tokens(config: Any, tokenizer: Any, asked: int | None) -> int | None:
         Whose limit counts where the configuration states none.
     asked : int, optional
         At most what the positions allow.
+    n_before : int
+        Positions that are taken before the text: one in a decoder, for its start token.
 
     Returns
     -------
@@ -166,6 +168,8 @@ def most_tokens(config: Any, tokenizer: Any, asked: int | None) -> int | None:
         positions = length if length is not None and length < SANE_LENGTH else None
     elif config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
         positions -= config.pad_token_id + 1
+    if positions is not None:
+        positions -= n_before
     if asked is None:
         return positions
     if asked < 3 or (positions is not None and asked > positions):

@@ -98,7 +98,9 @@ class TextEncoder:
         self.tokens = Tokens(
             tokenizer, name=name, n_ids=number_of_ids(module), is_causal=self.is_causal
         )
-        self.max_tokens = most_tokens(self.config, tokenizer, max_tokens)
+        self.max_tokens = most_tokens(
+            self.config, tokenizer, max_tokens, n_before=int(self.inputs.decodes)
+        )
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         self.dtype = str(next(self.model.parameters()).dtype).removeprefix("torch.")
         self.fingerprint = {
