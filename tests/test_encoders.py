@@ -396,3 +396,49 @@ def test_a_marker_of_white_space_begins_the_next_word_of_its_own_text():
     pieces = Pieces.build(texts, ids, offsets, [[0] * 4, [0]], np.array([9]))
     covered = pieces.cover(np.array([0, 0, 1]), np.array([[0, 2], [4, 6], [0, 2]]))
     assert covered.tolist() == [[0, 1], [1, 3], [4, 5]]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_blocks_may_return_a_tensor_or_a_tuple_and_keep_their_batch(tiny, wrapped):
+    encoder = TextEncoder.from_pretrained(tiny("gpt2"))
+    expected = encoder.hidden_states(SENTENCES[:3], encoder.layers)
+
+    class Model(torch.nn.Module):
+        """The same blocks, one after the other, whatever they return."""
+
+        def __init__(self, inner):
+            super().__init__()
+            self.inner, self.config = inner, inner.config
+            self.blocks = torch.nn.ModuleList(map(Block, inner.h))
+
+        def forward(self, input_ids, attention_mask=None, output_hidden_states=False):
+            positions = torch.arange(input_ids.shape[1])
+            state = self.inner.wte(input_ids) + self.inner.wpe(positions)
+            for block in self.blocks:
+                output = block(state)
+                state = output[0] if wrapped else output
+            last = self.inner.ln_f(state)
+            return transformers.modeling_outputs.BaseModelOutput(last_hidden_state=last)
+
+        def get_input_embeddings(self):
+            return self.inner.wte
+
+    class Block(torch.nn.Module):
+        def __init__(self, block):
+            super().__init__()
+            self.block = block
+
+        def forward(self, state):
+            output = self.block(state)
+            output = output if isinstance(output, torch.Tensor) else output[0]
+            return (output, None) if wrapped else output
+
+    for block in encoder.model.h:
+        block._forward_hooks.clear()
+        block._forward_pre_hooks.clear()
+    again = TextEncoder(Model(encoder.model), encoder.tokenizer, name="wrapped")
+    found = again.hidden_states(SENTENCES[:3], again.layers)
+    mask = again.pad(SENTENCES[:3])[1].bool()
+    for layer in ("0", "1", "2", "3", "final"):
+        assert found[layer].shape == expected[layer].shape
+        assert torch.allclose(found[layer][mask], expected[layer][mask], atol=1e-5)
