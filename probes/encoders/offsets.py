@@ -96,16 +96,21 @@ class Aligner:
         found: list[list[Span]] = []
         n_mended = 0
         for k, text in enumerate(texts):
-            content = [i for i, mark in zip(ids[k], special[k], strict=True) if not mark]
+            rows = [n for n, mark in enumerate(special[k]) if not mark]
+            content = [ids[k][n] for n in rows]
+            own: list[Span] | None
             if self.method == "characters" or theirs is None:
-                spans = align_characters(text, self._spelling.of(content))
+                own = align_characters(text, self._spelling.of(content))
             else:
-                spans = [s for s, mark in zip(theirs[k], special[k], strict=True) if not mark]
-                mended = self._mended(text, content, spans)
-                n_mended += mended is not None
-                spans = spans if mended is None else mended
-            rest = iter(spans)
-            found.append([(0, 0) if mark else next(rest) for mark in special[k]])
+                own = self._mended(text, content, [theirs[k][n] for n in rows])
+                n_mended += own is not None
+            if own is None and theirs is not None:
+                found.append(list(theirs[k]))
+                continue
+            spans = [(0, 0)] * len(ids[k])
+            for n, span in zip(rows, own or (), strict=True):
+                spans[n] = span
+            found.append(spans)
         return found, n_mended
 
     def spells(self, ids: Sequence[int], text: str) -> bool | None:
@@ -130,6 +135,11 @@ class Aligner:
 
     def _mended(self, text: str, ids: Sequence[int], spans: Sequence[Span]) -> list[Span] | None:
         """Align by characters where the offsets look wrong and that looks better."""
+        agreed = self._agreed  # nearly always all of them do, and it has to be fast
+        if all([agreed.get((i, text[a:b])) for i, (a, b) in zip(ids, spans, strict=True)]):
+            starts = [a for a, _ in spans]
+            if starts == sorted(starts) and (not spans or spans[-1][1] <= len(text)):
+                return None
         wrong = self._n_wrong(text, ids, spans)
         if not wrong:
             return None
@@ -139,9 +149,10 @@ class Aligner:
     def _n_wrong(self, text: str, ids: Sequence[int], spans: Sequence[Span]) -> int:
         wrong, last, n = 0, 0, len(text)
         for i, (first, end) in zip(ids, spans, strict=True):
-            if i in self._marks:
-                continue
             piece = text[first:end]
+            if i in self._marks:
+                self._agreed[i, piece] = True
+                continue
             agrees = self._agreed.get((i, piece))
             if agrees is None:
                 agrees = self._agreed[i, piece] = self._agrees(i, piece)
