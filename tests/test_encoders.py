@@ -1,17 +1,15 @@
 """Vectors are what a plain forward pass of Hugging Face gives, whatever stands around them."""
 
 import functools
-import json
 
 import numpy as np
 import pytest
 import torch
 import transformers
-from conftest import SENTENCES, train_tokenizer
+from conftest import SENTENCES
 
 from probes.encoders import TextEncoder, parse_layers
 from probes.encoders.align import Pieces, place, windows
-from probes.encoders.load import load_tokenizer
 from probes.encoders.pooling import Segments, pool
 from probes.errors import InputError
 from probes.states import extract
@@ -358,35 +356,6 @@ def test_a_checkpoint_without_all_its_weights_is_refused(tiny, tmp_path):
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="lacks 1 weights"):
         TextEncoder.from_pretrained(str(tmp_path))
-
-
-def test_a_configuration_that_names_no_padding_is_loaded(tmp_path):
-    # transformers 5.0 gives Phi's no such field, and its model asks for it.
-    config = transformers.PhiConfig(
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=64,
-        vocab_size=400,
-        pad_token_id=None,
-    )
-    transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
-    train_tokenizer("gpt2", "right").save_pretrained(tmp_path)
-    stored = json.loads((tmp_path / "config.json").read_text())
-    stored.pop("pad_token_id", None)
-    (tmp_path / "config.json").write_text(json.dumps(stored))
-    for seed in (None, 0):
-        assert TextEncoder.from_pretrained(str(tmp_path), random_weights=seed).n_layers == 3
-
-
-def test_a_tokenizer_without_its_vocabulary_file_is_loaded_or_refused_in_one_message(tmp_path):
-    # transformers 5.0 looks for source.spm beside Marian's tokenizer.json; later ones need it not.
-    transformers.MarianConfig(vocab_size=400, pad_token_id=1).save_pretrained(tmp_path)
-    train_tokenizer("roberta", "right").save_pretrained(tmp_path)
-    try:
-        assert load_tokenizer(str(tmp_path), {}).is_fast
-    except InputError as error:
-        assert "tokenizer of the model in the folder" in str(error)
 
 
 def test_not_finite_vectors_are_located(tiny, tmp_path):
