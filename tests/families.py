@@ -107,7 +107,10 @@ def main() -> None:
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    root = options.against or options.save or Path(tempfile.mkdtemp())
+    temporary = tempfile.TemporaryDirectory()
+    root = options.against or options.save or Path(temporary.name)
+    root.mkdir(parents=True, exist_ok=True)
+    failed = []
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     heads = ["family", "layers", *COLUMNS.values()] + ["versions"] * bool(options.against)
     for head in heads:
@@ -119,18 +122,24 @@ def main() -> None:
         encoder, checks = examined(str(folder), part)
         found = {check.name: check for check in checks}
         cells = [cell(found[name]) for name in COLUMNS]
-        cells += [] if all(c.outcome != "fail" for c in checks) else ["FAILED"]
+        wrong = [check.name for check in checks if check.outcome == "fail"]
         vectors = root / f"{name_of(family, part)}.npz"
         if options.against:
-            cells.append(numbers.shown(compare(vectors, encoder)))
+            difference = compare(vectors, encoder)
+            cells.append(numbers.shown(difference))
+            wrong += ["versions"] * (difference > numbers.TOLERANCE)
         elif options.save:
             np.savez(vectors, **states_of(encoder))
         layers = f"{encoder.n_layers}{' + final' if 'final' in encoder.layers else ''}"
+        failed += [f"{name_of(family, part)}: {name}" for name in wrong]
         table.add_row(name_of(family, part), layers, *cells)
     console = Console(width=150)
     console.print(f"transformers {transformers.__version__}, torch {torch.__version__}")
     console.print("largest ‖Δ‖ / ‖h‖ of any vector at any layer; pos. 0: norm over the median")
     console.print(table)
+    temporary.cleanup()
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ def load_config(name: str, where: dict[str, Any]) -> Any:
             f"the model {name!r} ({config.model_type}) is no text model: it has no vocabulary; "
             "give one that reads text"
         )
+    if not hasattr(config.get_text_config(), "pad_token_id"):
+        # transformers 5.0 leaves it out of some families' (Phi), whose models then ask for it.
+        config.get_text_config().pad_token_id = None
     return config
 
 
@@ -40,9 +43,10 @@ def load_tokenizer(name: str, where: dict[str, Any]) -> Any:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, **where)
     except Exception as error:
-        # What `tokenizers` raises where a file is damaged has no class of its own.
+        # What `tokenizers` raises where a file is damaged has no class of its own; where one is
+        # absent, transformers 5.0 may look for an attribute of None.
         if type(error) is not Exception and not isinstance(
-            error, (OSError, ValueError, ImportError, KeyError)
+            error, (OSError, ValueError, ImportError, KeyError, AttributeError)
         ):
             raise
         raise _not_loaded(name, error, "tokenizer of the model") from error
@@ -112,7 +116,7 @@ def _not_loaded(name: str, error: Exception, what: str = "model") -> InputError:
     first = " ".join(lines) if lines[0].rstrip().endswith(":") else lines[0]
     if isinstance(error, UnpicklingError):
         first = "its file is damaged, or holds more than weights; give one saved as safetensors"
-    elif isinstance(error, (KeyError, *_DAMAGED)) or type(error) is Exception:
+    elif isinstance(error, (KeyError, AttributeError, *_DAMAGED)) or type(error) is Exception:
         first = f"a file is damaged or incomplete ({first})"
     if Path(name).is_dir():
         return InputError(f"the {what} in the folder {name!r} cannot be loaded: {first}")

@@ -66,12 +66,17 @@ def join() -> World:
     Raises
     ------
     EnvironmentFailure
-        If the launcher started another number of processes than can see one another.
+        If the processes that the launcher started cannot join, or not all of them.
     """
     from accelerate import Accelerator
 
-    accelerator = Accelerator()
     launched = int(os.environ.get("WORLD_SIZE", "1"))
+    try:
+        accelerator = Accelerator()
+    except ValueError as error:  # before accelerate 1.13, where a launcher's address is missing
+        raise EnvironmentFailure(
+            f"the launcher started {launched} processes (WORLD_SIZE), which cannot join: {error}"
+        ) from error
     if launched != accelerator.num_processes:
         raise EnvironmentFailure(
             f"the launcher started {launched} processes (WORLD_SIZE), accelerate sees "
