@@ -34,6 +34,7 @@ COLUMNS = {
     "layers = plain forward": "plain",
     "run from a layer": "run from",
     "words": "words",
+    "attention": "eager",
     "left padding": "left",
     "pad = eos": "pad eos",
     "position 0": "pos. 0",
@@ -45,8 +46,8 @@ COLUMNS = {
 def examined(folder: str, part: str | None, narrow: bool = True) -> tuple[TextEncoder, list[Check]]:
     """The clauses about numbers, on one model; `narrow` for the one about bfloat16, the slowest."""
 
-    def load(dtype):
-        return TextEncoder.from_pretrained(folder, dtype=dtype, part=part)
+    def load(dtype, attention=None):
+        return TextEncoder.from_pretrained(folder, dtype=dtype, attention=attention, part=part)
 
     encoder = load("float32")
     texts = that_fit(encoder, TEXTS)
@@ -62,6 +63,7 @@ def examined(folder: str, part: str | None, narrow: bool = True) -> tuple[TextEn
         numbers.hidden_states_agree(encoder),
         numbers.deterministic(encoder, texts),
         numbers.pooled(encoder, texts, singles),
+        numbers.attention_is_eager(encoder, texts, singles, load),
     ]
     if narrow:
         checks.append(numbers.dtype_drift(encoder, texts[:4], singles[:4], load))

@@ -37,8 +37,8 @@ def patient(tiny):
     return admit
 
 
-def _load(folder, dtype):
-    return TextEncoder.from_pretrained(folder, dtype=dtype)
+def _load(folder, dtype, attention=None):
+    return TextEncoder.from_pretrained(folder, dtype=dtype, attention=attention)
 
 
 def test_a_sound_model_passes_every_clause(tiny):
@@ -168,6 +168,29 @@ def test_a_model_that_gives_row_0_alone_is_caught(patient, tiny):
     handle.remove()
 
 
+def test_an_attention_that_leaves_something_out_is_caught(patient):
+    encoder, singles, load = patient("llama")
+    assert numbers.attention_is_eager(encoder, TEXTS, singles, load).outcome == "pass"
+
+    def sharper(dtype, attention=None):
+        fresh = load(dtype, attention)
+        for block in fresh.blocks()[""]:
+            block.self_attn.scaling *= 1.01
+        return fresh
+
+    check = numbers.attention_is_eager(encoder, TEXTS, singles, sharper)
+    assert check.outcome == "fail"
+    assert check.advice == "choose --attention eager"
+
+
+def test_a_model_that_caps_its_attention_is_read_with_one_that_does(tmp_path):
+    zoo.save("gemma2", tmp_path / "gemma2")
+    folder = str(tmp_path / "gemma2")
+    assert TextEncoder.from_pretrained(folder).fingerprint["attention"] == "eager"
+    with pytest.raises(InputError, match="caps its attention's logits"):
+        TextEncoder.from_pretrained(folder, attention="sdpa")
+
+
 def test_float64_tells_rounding_from_a_leak(patient):
     encoder, singles, load = patient()
     check = numbers.batch_is_single(encoder, TEXTS, singles, load)
@@ -177,8 +200,8 @@ def test_float64_tells_rounding_from_a_leak(patient):
         state = output if isinstance(output, torch.Tensor) else output[0]
         state += 1e-3 * state[..., 0].sum()
 
-    def leaking(dtype):
-        fresh = load(dtype)
+    def leaking(dtype, attention=None):
+        fresh = load(dtype, attention)
         fresh.blocks()[""][0].register_forward_hook(leak)
         return fresh
 
@@ -190,8 +213,8 @@ def test_float64_tells_rounding_from_a_leak(patient):
 def test_great_activations_are_rounding_and_pass(patient):
     encoder, _, load = patient("llama")
 
-    def grown(dtype):
-        fresh = load(dtype)
+    def grown(dtype, attention=None):
+        fresh = load(dtype, attention)
         with torch.no_grad():  # a cancelling pair of great terms, as massive activations make them
             for block in fresh.blocks()[""]:
                 block.mlp.down_proj.weight *= 3e4

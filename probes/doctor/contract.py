@@ -29,7 +29,7 @@ TEXTS = (
 
 
 def examine(
-    load: Callable[[Dtype], TextEncoder],
+    load: numbers.Load,
     dtype: Dtype = "float32",
     *,
     file: str | None = None,
@@ -40,8 +40,8 @@ def examine(
     Parameters
     ----------
     load : callable
-        Gives the encoder that computes in a dtype; is called for the one asked, for bfloat16, and
-        for float64 where it has to decide.
+        Gives the encoder that computes in a dtype, perhaps with another attention; is called for
+        the one asked, for bfloat16, for eager attention, and for float64 where it has to decide.
     dtype : str
         In which the model will be used.
     file : str, optional
@@ -70,7 +70,7 @@ def examine(
 
 def _checks(
     encoder: TextEncoder,
-    load: Callable[[Dtype], TextEncoder],
+    load: numbers.Load,
     own: Sequence[str] | None,
     file: str,
 ) -> Iterator[Check]:
@@ -86,6 +86,7 @@ def _checks(
     yield numbers.left_padding(encoder, texts, singles)
     yield numbers.position_0(encoder, singles)
     yield numbers.deterministic(encoder, texts)
+    yield numbers.attention_is_eager(encoder, texts, singles, load)
     yield numbers.dtype_drift(encoder, texts[:4], singles[:4], load)
     yield from alignment(encoder, hard_strings(), "hard strings", own=False)
     if own is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,14 @@ SINK = 10.0
 """How many times the median norm makes a state an attention sink."""
 
 States = dict[str, Tensor]
+
+
+class Load(Protocol):
+    """Loads the model that is examined, in a type and with an attention implementation."""
+
+    def __call__(self, dtype: Dtype, attention: str | None = None) -> TextEncoder:
+        """Load it; where no attention is named, as it will be used."""
+        ...
 
 
 def drift(there: Tensor, here: Tensor) -> float:
@@ -76,7 +84,7 @@ def batch_is_single(
     encoder: TextEncoder,
     texts: Sequence[str],
     singles: Sequence[States],
-    load: Callable[[Dtype], TextEncoder],
+    load: Load,
 ) -> Check:
     """Several texts in one padded batch, against each text alone; float64 decides a quarrel."""
     name = "batch = single"
@@ -373,11 +381,43 @@ def deterministic(encoder: TextEncoder, texts: Sequence[str]) -> Check:
     )
 
 
+def attention_is_eager(
+    encoder: TextEncoder,
+    texts: Sequence[str],
+    singles: Sequence[States],
+    load: Load,
+) -> Check:
+    """The attention implementation in use, against the plain one that transformers writes out."""
+    name, used = "attention", encoder.fingerprint["attention"]
+    if used in ("eager", "None", "none"):
+        return Check(name, "pass", "the plain implementation is the one in use")
+    try:
+        plain = alone(load(encoder.dtype, "eager"), texts)  # type: ignore[arg-type]
+    except InputError as error:
+        return Check(name, "pass", f"not examined: {error}")
+    worst, where = 0.0, ""
+    for one, other in zip(plain, singles, strict=True):
+        for layer in one:
+            found = drift(one[layer], other[layer])
+            if found > worst:
+                worst, where = found, layer
+    limit = TOLERANCE * 10 if encoder.dtype in ("float32", "float64") else 0.1
+    if worst <= limit:
+        return Check(name, "pass", f"{used} equals eager: largest difference {shown(worst)}", worst)
+    return Check(
+        name,
+        "fail",
+        f"{used} differs from eager by {shown(worst)} at layer {where}",
+        worst,
+        "choose --attention eager",
+    )
+
+
 def dtype_drift(
     encoder: TextEncoder,
     texts: Sequence[str],
     singles: Sequence[States],
-    load: Callable[[Dtype], TextEncoder],
+    load: Load,
 ) -> Check:
     """How far bfloat16 takes the vectors; only to know."""
     name = "bfloat16"

@@ -36,13 +36,13 @@ def run_doctor(model: str, config: DoctorConfig) -> Verdict:
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def load(dtype: Dtype) -> TextEncoder:
+    def load(dtype: Dtype, attention: str | None = None) -> TextEncoder:
         return TextEncoder.from_pretrained(
             model,
             revision=config.revision,
             dtype=dtype,
             device=device,
-            attention=config.attention,
+            attention=attention or config.attention,
             max_tokens=config.max_tokens,
             trust_remote_code=config.trust_remote_code,
             part=config.part,

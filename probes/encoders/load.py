@@ -127,8 +127,22 @@ def _not_loaded(name: str, error: Exception, what: str = "model") -> InputError:
 
 
 def model_options(config: Any, dtype: Dtype, attention: str | None) -> dict[str, Any]:
-    """Lay out the keyword arguments of a model: type, attention, and no pooler where it has one."""
+    """Lay out the keyword arguments of a model: type, attention, and no pooler where it has one.
+
+    Raises
+    ------
+    InputError
+        If the attention asked for leaves out what the model needs.
+    """
     options: dict[str, Any] = {"dtype": getattr(torch, dtype)}
+    if getattr(config.get_text_config(), "attn_logit_softcapping", None) is not None:
+        # PyTorch's own attention caps no logits; transformers 5.0 takes it for Gemma 2 all the same
+        if attention == "sdpa":
+            raise InputError(
+                "--attention sdpa: this model caps its attention's logits, and sdpa does not; "
+                "choose --attention eager"
+            )
+        attention = attention or "eager"
     if attention is not None:
         options["attn_implementation"] = attention
     if dtype == "float64":  # the grouped kernel of mixtures of experts knows narrower types alone
