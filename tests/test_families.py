@@ -9,6 +9,7 @@ import zoo
 from probes.doctor import numbers
 from probes.doctor.contract import that_fit
 from probes.encoders import TextEncoder
+from probes.errors import InputError
 
 MEASURED = ("batch = single", "layers = plain forward", "words", "run from a layer", "pad = eos")
 
@@ -56,3 +57,15 @@ def test_the_last_layer_is_what_transformers_itself_gives_in_float64(member):
         with torch.no_grad():
             exact = model(torch.tensor([ids])).last_hidden_state[0]
         assert numbers.drift(exact, batch[row, : len(ids)]) <= 2e-5
+
+
+def test_modules_that_are_no_chain_are_not_taken_for_blocks():
+    import kinds
+
+    tokenizer = kinds.train("byte-bpe", families.TEXTS)
+    config = transformers.XLMConfig(
+        vocab_size=len(tokenizer), emb_dim=48, n_layers=3, n_heads=4, pad_index=1
+    )
+    model = transformers.XLMModel(config)  # its lists hold attentions and norms, never blocks
+    with pytest.raises(InputError, match="each receiving what the one before it gave"):
+        TextEncoder(model, tokenizer, name="xlm")

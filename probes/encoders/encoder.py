@@ -9,6 +9,7 @@ is recorded.
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -312,18 +313,24 @@ def _first(output: Any) -> Tensor:
 def _find_blocks(
     model: nn.Module, stack: Stack, inputs: dict[str, Any]
 ) -> tuple[str, list[nn.Module]]:
-    """Find the list of modules whose calls in one forward pass number the stack's blocks.
+    """Find the list of modules that are the stack's blocks.
 
-    A list of n blocks called once each, or (ALBERT) fewer blocks called over and over.
+    A list of n blocks called once each, or (ALBERT) fewer blocks called over and over, of which
+    each receives what the one before it gave. (Something may stand between two of them, such as
+    DeBERTa's convolution; between all of them, it is no list of blocks.)
     """
     lists = [(name, m) for name, m in stack.module.named_modules() if isinstance(m, nn.ModuleList)]
-    calls: dict[int, int] = {}
-    handles = [
-        block.register_forward_pre_hook(
-            lambda module, _: calls.update({id(module): calls.get(id(module), 0) + 1})
+    calls: list[_Call] = []
+    handles = []
+    for block in {id(b): b for _, blocks in lists for b in blocks}.values():
+        handles.append(
+            block.register_forward_hook(
+                lambda module, args, kwargs, output: calls.append(
+                    _Call(id(module), _state_in(args, kwargs), _state_out(output))
+                ),
+                with_kwargs=True,
+            )
         )
-        for block in {id(b): b for _, blocks in lists for b in blocks}.values()
-    ]
     try:
         model(**inputs)
     except (ValueError, TypeError, AttributeError, RuntimeError) as error:
@@ -338,10 +345,46 @@ def _find_blocks(
     finally:
         for handle in handles:
             handle.remove()
+    found = []
     for name, blocks in sorted(lists, key=lambda item: item[0].count(".")):
-        if len(blocks) and sum(calls.get(id(block), 0) for block in blocks) == stack.n_layers:
-            return name, list(blocks)
-    raise InputError(
-        f"{type(model).__name__}: found no list of modules that is called {stack.n_layers} times, "
-        "once a block, in a forward pass; this family is not supported"
-    )
+        own = [call for call in calls if call.module in {id(block) for block in blocks}]
+        if len(blocks) and len(own) == stack.n_layers:
+            found.append((_chained(own), name, list(blocks)))
+    if not found or max(share for share, *_ in found) < 0.5:
+        raise InputError(
+            f"{type(model).__name__}: found no list of modules that is called {stack.n_layers} "
+            "times in a forward pass, each receiving what the one before it gave; this family is "
+            "not supported"
+        )
+    _, path, chosen = max(found, key=lambda item: item[0])  # of a tie the first
+    return path, chosen
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One call of a module in a forward pass: the states that it was given, and gave."""
+
+    module: int
+    given: Tensor | None
+    gave: Tensor | None
+
+
+def _state_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+    try:
+        return _hidden(args, kwargs)
+    except InputError:
+        return None
+
+
+def _state_out(output: Any) -> Tensor | None:
+    first = output if isinstance(output, Tensor) or not output else output[0]
+    return first if isinstance(first, Tensor) else None
+
+
+def _chained(calls: Sequence[_Call]) -> float:
+    """Share of the calls that were given what the one before gave; 1 of a single call."""
+    if any(call.given is None or call.gave is None for call in calls):
+        return 0.0
+    pairs = list(itertools.pairwise(calls))
+    same = [a.gave.shape == b.given.shape and torch.equal(a.gave, b.given) for a, b in pairs]  # type: ignore[union-attr,arg-type]
+    return sum(same) / len(same) if same else 1.0
