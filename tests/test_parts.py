@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import transformers
 
 import zoo
 from commands import QUICK, run
@@ -261,3 +262,31 @@ def test_first_words_are_reported_apart_and_losses_with_their_reasons(tiny, tmp_
     assert json.loads(test.why_lost) == {"truncated": test.n_lost}
     assert test.n == test.n_asked - test.n_lost
     assert "Words that texts begin with" in (tmp_path / "runs/a/report.html").read_text()
+
+
+def test_a_tokenizer_without_offsets_serves_a_model_from_its_folder(tmp_path):
+    config = transformers.T5Config(
+        vocab_size=384, d_model=48, d_kv=12, d_ff=64, num_layers=2, num_heads=4
+    )
+    transformers.T5EncoderModel(config).save_pretrained(tmp_path / "byt5")
+    transformers.ByT5Tokenizer().save_pretrained(tmp_path / "byt5")
+    encoder = TextEncoder.from_pretrained(str(tmp_path / "byt5"))
+    assert encoder.fingerprint["alignment"] == "characters"
+    text = "naïve 日本 ok"
+    X = extract(words_of([text]), encoder, tmp_path / "s", pooling="mean").X("1")
+    states = encoder.hidden_states([text], ["1"])["1"][0]
+    at = 0
+    for row, word in enumerate(text.split()):
+        n = len(word.encode())
+        bytes_of = [at - 1, *range(at, at + n)] if row else list(range(at, at + n))
+        # a space is a token of its own, and begins the word after it
+        assert np.allclose(X[row], states[bytes_of].mean(0).numpy(), atol=1e-5)
+        at += n + 1
+
+
+def test_a_model_whose_layers_shorten_the_text_is_refused(tmp_path):
+    config = transformers.CanineConfig(
+        hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64
+    )
+    with pytest.raises(InputError, match="CanineModel states no vocabulary"):
+        TextEncoder(transformers.CanineModel(config), transformers.CanineTokenizer(), name="canine")

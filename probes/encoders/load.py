@@ -29,8 +29,8 @@ def load_config(name: str, where: dict[str, Any]) -> Any:
         raise _not_loaded(name, error) from error
     if not isinstance(getattr(config.get_text_config(), "vocab_size", None), int):
         raise InputError(
-            f"the model {name!r} ({config.model_type}) is no text model: it has no vocabulary; "
-            "give one that reads text"
+            f"the model {name!r} ({config.model_type}) states no vocabulary: it is no text model, "
+            "or one of characters that shortens its texts; give another that reads text"
         )
     if not hasattr(config.get_text_config(), "pad_token_id"):
         # transformers 5.0 leaves it out of some families' (Phi), whose models then ask for it.
@@ -59,7 +59,7 @@ def load_tokenizer(name: str, where: dict[str, Any]) -> Any:
     return tokenizer
 
 
-def load_weights(name: str, config: Any, options: dict[str, Any]) -> Any:
+def load_weights(name: str, config: Any, options: dict[str, Any], *, decodes: bool = False) -> Any:
     """Load a pretrained model, all of its weights.
 
     Parameters
@@ -70,6 +70,8 @@ def load_weights(name: str, config: Any, options: dict[str, Any]) -> Any:
         Of the model.
     options : dict
         Keyword arguments of ``AutoModel.from_pretrained``.
+    decodes : bool
+        Whether an encoder-decoder's decoder is read; the weights of one that is not may be absent.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def load_weights(name: str, config: Any, options: dict[str, Any]) -> Any:
     quiet = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # its load report lists poolers left out
     try:
-        model, info = transformers.AutoModel.from_pretrained(
+        model, info = model_class(config).from_pretrained(
             name,
             config=config,
             output_loading_info=True,
@@ -95,7 +97,12 @@ def load_weights(name: str, config: Any, options: dict[str, Any]) -> Any:
         raise _not_loaded(name, error) from error
     finally:
         transformers.logging.set_verbosity(quiet)
-    missing = [key for key in info["missing_keys"] if "pooler" not in key]
+    unused = config.is_encoder_decoder and not decodes
+    missing = [
+        key
+        for key in info["missing_keys"]
+        if "pooler" not in key and not (unused and key.startswith("decoder."))
+    ]
     if missing:
         raise InputError(
             f"the checkpoint {name!r} lacks {len(missing)} weights of its model "
@@ -124,6 +131,24 @@ def _not_loaded(name: str, error: Exception, what: str = "model") -> InputError:
         f"no model {name!r}: it is neither a folder with a Hugging Face model nor a name that "
         f"could be loaded from the hub or its cache ({first})"
     )
+
+
+def model_class(config: Any) -> Any:
+    """Choose the class that loads a model without a head, or the encoder of one that is only that.
+
+    Parameters
+    ----------
+    config : transformers.PretrainedConfig
+        Which says from which class the checkpoint was saved.
+
+    Returns
+    -------
+    type
+        ``AutoModel``, or ``AutoModelForTextEncoding`` (T5's encoder alone, say).
+    """
+    saved = next(iter(config.architectures or ()), "")
+    is_encoder = saved.endswith("EncoderModel") and not saved.endswith("EncoderDecoderModel")
+    return transformers.AutoModelForTextEncoding if is_encoder else transformers.AutoModel
 
 
 def model_options(config: Any, dtype: Dtype, attention: str | None) -> dict[str, Any]:

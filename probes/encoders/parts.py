@@ -133,9 +133,12 @@ def _count(config: Any, fields: Sequence[str], name: str) -> int:
 def number_of_ids(model: Any) -> int:
     """Give the number of ids that a model has embeddings for."""
     try:
-        return int(model.get_input_embeddings().num_embeddings)
+        size = model.get_input_embeddings().num_embeddings
     except (NotImplementedError, AttributeError):  # of a family that does not say
-        return int(model.config.get_text_config().vocab_size)
+        size = getattr(model.config.get_text_config(), "vocab_size", None)
+    if size is None:
+        raise InputError(f"{type(model).__name__} states no vocabulary; it is not supported")
+    return int(size)
 
 
 def most_tokens(config: Any, tokenizer: Any, asked: int | None, n_before: int = 0) -> int | None:

@@ -14,7 +14,13 @@ from probes.encoders.align import Ints, Pieces
 from probes.encoders.batches import Batch, Plan, plan_batches, require_short
 from probes.encoders.encoder import LayerReader
 from probes.encoders.fingerprint import config_digest, tokenizer_digest, weights_digest
-from probes.encoders.load import load_config, load_tokenizer, load_weights, model_options
+from probes.encoders.load import (
+    load_config,
+    load_tokenizer,
+    load_weights,
+    model_class,
+    model_options,
+)
 from probes.encoders.parts import Inputs, most_tokens, number_of_ids, part_of
 from probes.encoders.pooling import pool
 from probes.encoders.tokens import Tokens
@@ -124,7 +130,7 @@ class TextEncoder:
 
     def _trials(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Two short passes that differ in the last token of each row."""
-        ids = torch.tensor([[5, 6, 7, 8], [6, 8, 5, 7]]).remainder(self.config.vocab_size)
+        ids = torch.tensor([[5, 6, 7, 8], [6, 8, 5, 7]]).remainder(number_of_ids(self.model))
         changed = torch.cat([ids[:, :-1], ids[:, :1]], dim=1)
         return tuple(self.inputs(rows, torch.ones_like(rows)) for rows in (ids, changed))  # type: ignore[return-value]
 
@@ -181,12 +187,13 @@ class TextEncoder:
         config, tokenizer = load_config(name, where), load_tokenizer(name, where)
         options = model_options(config, dtype, attention)
         if random_weights is None:
-            model = load_weights(name, config, {**where, **options})
+            decodes = part in ("decoder", "both")
+            model = load_weights(name, config, {**where, **options}, decodes=decodes)
             revision = getattr(config, "_commit_hash", None) or revision or ""
         else:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(random_weights)
-                model = transformers.AutoModel.from_config(
+                model = model_class(config).from_config(
                     config, trust_remote_code=trust_remote_code, **options
                 )
             revision = f"random weights, seed {random_weights}"
