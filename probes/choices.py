@@ -8,8 +8,8 @@ Pooling = Literal["first", "last", "mean", "max", "cls"]
 """From sub-tokens to a unit; ``cls`` reads the special token before the text."""
 
 Truncation = Literal["error", "window", "truncate"]
-"""What to do with a text that is longer than the model allows: refuse it, cover it with windows
-that overlap by half, or keep its beginning."""
+"""What to do with a text that is longer than the model allows: refuse it, cover it with
+overlapping windows, or keep its beginning."""
 
 Part = Literal["encoder", "decoder", "both"]
 """Which half of an encoder-decoder is read."""

@@ -79,6 +79,8 @@ class ProbeConfig:
             raise InputError(f"penalties {self.penalties}: one stands twice")
         if self.stride is not None and self.truncation != "window":
             raise InputError(f"stride {self.stride}: it is of windows; choose --truncation window")
+        if self.stride is not None and self.stride < 1:
+            raise InputError(f"stride {self.stride}: expected 1 or more")
         if self.draws < 0:
             raise InputError(f"draws {self.draws}: expected 0 (no control task) or more")
         if not 0 <= self.seed < 2**32:

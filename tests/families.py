@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import zoo
-from probes.doctor import Check, numbers
+from probes.doctor import Check, measure, numbers, padding, units
 from probes.doctor.contract import that_fit
 from probes.encoders import TextEncoder
 
@@ -34,6 +34,7 @@ COLUMNS = {
     "layers = plain forward": "plain",
     "run from a layer": "run from",
     "words": "words",
+    "windows": "windows",
     "attention": "eager",
     "left padding": "left",
     "pad = eos": "pad eos",
@@ -51,18 +52,20 @@ def examined(folder: str, part: str | None, narrow: bool = True) -> tuple[TextEn
 
     encoder = load("float32")
     texts = that_fit(encoder, TEXTS)
-    singles = numbers.alone(encoder, texts)
+    singles = measure.alone(encoder, texts)
+    batch = numbers.batch_is_single(encoder, texts, singles, load)
     checks = [
         numbers.finite(singles, texts),
-        numbers.batch_is_single(encoder, texts, singles, load),
+        batch,
         numbers.plain_forward(encoder, texts, singles),
         numbers.run_from_own_states(encoder, texts[0], singles[0]),
-        numbers.left_padding(encoder, texts, singles),
-        numbers.pad_is_eos(encoder, texts, singles),
+        padding.left_padding(encoder, texts, singles, batch.value or 0.0),
+        padding.pad_is_eos(encoder, texts),
         numbers.position_0(encoder, singles),
         numbers.hidden_states_agree(encoder),
         numbers.deterministic(encoder, texts),
-        numbers.pooled(encoder, texts, singles),
+        units.pooled(encoder, texts),
+        units.windowed(encoder, max(texts, key=len)),
         numbers.attention_is_eager(encoder, texts, singles, load),
     ]
     if narrow:
@@ -72,7 +75,7 @@ def examined(folder: str, part: str | None, narrow: bool = True) -> tuple[TextEn
 
 def cell(check: Check) -> str:
     if check.name == "hidden_states":
-        return check.found.partition(": ")[2].replace(" (the last is after the final norm)", "")
+        return check.found.partition(": ")[2].replace(" (the last is `final`)", "")
     if check.value is None:
         return "-"
     if check.name == "position 0":
@@ -80,7 +83,7 @@ def cell(check: Check) -> str:
     if check.name == "left padding" and check.outcome == "warn":
         return "right only"
     by_ids = check.name == "left padding" and "with position ids" in check.found
-    return numbers.shown(check.value) + (" ids" if by_ids else "")
+    return measure.shown(check.value) + (" ids" if by_ids else "")
 
 
 def name_of(family: str, part: str | None) -> str:
@@ -99,7 +102,7 @@ def compare(there: Path, encoder: TextEncoder) -> float:
     theirs, ours = np.load(there), states_of(encoder)
     if set(theirs.files) != set(ours):
         return float("inf")
-    return max(numbers.drift(torch.from_numpy(theirs[k]), torch.from_numpy(ours[k])) for k in ours)
+    return max(measure.drift(torch.from_numpy(theirs[k]), torch.from_numpy(ours[k])) for k in ours)
 
 
 def main() -> None:
@@ -128,8 +131,8 @@ def main() -> None:
         vectors = root / f"{name_of(family, part)}.npz"
         if options.against:
             difference = compare(vectors, encoder)
-            cells.append(numbers.shown(difference))
-            wrong += ["versions"] * (difference > numbers.TOLERANCE)
+            cells.append(measure.shown(difference))
+            wrong += ["versions"] * (difference > measure.TOLERANCE)
         elif options.save:
             np.savez(vectors, **states_of(encoder))
         layers = f"{encoder.n_layers}{' + final' if 'final' in encoder.layers else ''}"

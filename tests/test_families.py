@@ -6,7 +6,7 @@ import transformers
 
 import families
 import zoo
-from probes.doctor import numbers
+from probes.doctor import measure
 from probes.doctor.contract import that_fit
 from probes.encoders import TextEncoder
 from probes.errors import InputError
@@ -56,7 +56,7 @@ def test_the_last_layer_is_what_transformers_itself_gives_in_float64(member):
             ids = [tokenizer.bos_token_id, *ids]
         with torch.no_grad():
             exact = model(torch.tensor([ids])).last_hidden_state[0]
-        assert numbers.drift(exact, batch[row, : len(ids)]) <= 2e-5
+        assert measure.drift(exact, batch[row, : len(ids)]) <= 2e-5
 
 
 def test_modules_that_are_no_chain_are_not_taken_for_blocks():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import platform
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -100,7 +101,7 @@ def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
     _tell_verdict(about["doctor"], config, progress)
     random_stores: Sequence[ActivationStore | None] = [None] * len(tasks)
     if config.random_model:
-        random_stores, _ = _encode(config, tasks, world, progress, config.seed)
+        random_stores, _ = _encode(config, tasks, world, progress, about)
     encoded = time.perf_counter()
     world.wait()
     if not world.is_first:
@@ -125,8 +126,8 @@ def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
 
 def _tell_verdict(found: dict[str, Any] | None, config: ProbeConfig, progress: Progress) -> None:
     """Say where nobody, or somebody with a complaint, has examined the model."""
-    command = f"probes doctor {config.model} --store {_root(config)}"
-    for name in ("revision", "dtype", "attention", "part", "trust_remote_code"):
+    command = f"probes doctor {shlex.quote(config.model)} --store {shlex.quote(str(_root(config)))}"
+    for name in ("revision", "dtype", "attention", "part", "max_tokens", "trust_remote_code"):
         value = getattr(config, name)
         if value not in (None, False, "float32"):
             command += f" --{name.replace('_', '-')}" + ("" if value is True else f" {value}")
@@ -211,9 +212,14 @@ def _encode(
     tasks: Sequence[Task],
     world: World,
     progress: Progress,
-    random_weights: int | None = None,
+    like: dict[str, Any] | None = None,
 ) -> tuple[list[ActivationStore], dict[str, Any]]:
-    """Load the model, fill a store a task, and say what the model is; it is gone on return."""
+    """Load the model, fill a store a task, and say what the model is; it is gone on return.
+
+    With what was said of the pretrained model (`like`), it is loaded with random weights, and read
+    in the same way: what the weights decide there, they do not decide anew.
+    """
+    random_weights = None if like is None else config.seed
     encoder = TextEncoder.from_pretrained(
         config.model,
         revision=config.revision,
@@ -224,7 +230,9 @@ def _encode(
         trust_remote_code=config.trust_remote_code,
         random_weights=random_weights,
         part=config.part,
+        is_causal=None if like is None else like["is_causal"],
     )
+    pooling = config.pooling or (default_pooling(encoder) if like is None else like["pooling"])
     layers = parse_layers(config.layers, encoder.layers)
     name = Path(config.model).name + (" (random weights)" if random_weights is not None else "")
     stores = []
@@ -241,7 +249,7 @@ def _encode(
             encoder,
             str(_root(config)),
             layers=layers,
-            pooling=config.pooling,
+            pooling=pooling,
             truncation=config.truncation,
             stride=config.stride,
             lost=config.lost,
@@ -249,7 +257,7 @@ def _encode(
             deterministic=config.deterministic,
             world=world,
             stage=stage,
-            say=progress.say if random_weights is None else Silent().say,
+            say=progress.say if like is None else Silent().say,
         )
         if not opened:
             progress.say(f"{title}: already in {store.folder}")
@@ -262,9 +270,10 @@ def _encode(
         "layers": list(layers),
         "width": max(encoder.widths.values()),
         "fingerprint": encoder.fingerprint,
-        "pooling": config.pooling or default_pooling(encoder),
+        "pooling": pooling,
+        "is_causal": encoder.is_causal,
         "device": str(encoder.device),
-        "doctor": find_verdict(_root(config), encoder.fingerprint),
+        "doctor": find_verdict(_root(config), encoder.fingerprint, encoder.max_tokens),
     }
     del encoder
     gc.collect()  # hooks tie a model to its reader in a circle
@@ -363,6 +372,7 @@ def _task(report: LayerReport, store: ActivationStore) -> dict[str, Any]:
         },
         "n_layers_probed": len(report.answers),
         "lost": sum(q.n_lost.values()),
+        "shortened": int(task.asked[np.setdiff1d(store.cut, store.lost)].sum()),
         "why_lost": _summed(q.why_lost.values()),
         "truncated": store.count("n_truncated"),
         "windowed": store.count("n_windowed"),

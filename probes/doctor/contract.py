@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from probes.choices import Dtype
-from probes.doctor import numbers
+from probes.doctor import measure, numbers, padding, units
 from probes.doctor.text import alignment, hard_strings, read_file
 from probes.doctor.verdict import Check, Verdict
 from probes.encoders import TextEncoder
@@ -25,11 +25,14 @@ TEXTS = (
     "老人看着水面上的光",
     "a dog that the children like barks at every passer-by near the station in the morning",
 )
-"""Short and long, with several kinds of characters; the longest is what most models allow."""
+"""Short and longer, with several kinds of characters; one as long as the model allows, up to
+`LONGEST` sub-tokens, is put to them."""
+
+LONGEST = 160
 
 
 def examine(
-    load: numbers.Load,
+    load: measure.Load,
     dtype: Dtype = "float32",
     *,
     file: str | None = None,
@@ -65,25 +68,37 @@ def examine(
     for check in _checks(encoder, load, own, file or ""):
         checks.append(check)
         tell(check.name)
-    return Verdict(encoder.name, encoder.fingerprint, tuple(checks), file or "")
+    return Verdict(encoder.name, encoder.fingerprint, tuple(checks), file or "", encoder.max_tokens)
 
 
 def _checks(
     encoder: TextEncoder,
-    load: numbers.Load,
+    load: measure.Load,
     own: Sequence[str] | None,
     file: str,
 ) -> Iterator[Check]:
-    texts = that_fit(encoder, TEXTS)
-    singles = numbers.alone(encoder, texts)
+    texts = that_fit(encoder, (*TEXTS, _long(encoder)))
+    lengths = sorted(set(encoder.tokenize(texts).lengths.tolist()))
+    if len(lengths) < 3:
+        yield Check(
+            "texts",
+            "warn",
+            f"at most {encoder.max_tokens} sub-tokens leave texts of {len(lengths)} lengths only: "
+            "padding was hardly examined",
+            None,
+            "examine the model without --max-tokens",
+        )
+    singles = measure.alone(encoder, texts)
     yield numbers.finite(singles, texts)
-    yield numbers.batch_is_single(encoder, texts, singles, load)
+    batch = numbers.batch_is_single(encoder, texts, singles, load)
+    yield batch
     yield numbers.plain_forward(encoder, texts, singles)
-    yield numbers.pooled(encoder, texts, singles)
+    yield units.pooled(encoder, texts)
+    yield units.windowed(encoder, texts[-1])
     yield numbers.hidden_states_agree(encoder)
     yield numbers.run_from_own_states(encoder, texts[-1], singles[-1])
-    yield numbers.pad_is_eos(encoder, texts, singles)
-    yield numbers.left_padding(encoder, texts, singles)
+    yield padding.pad_is_eos(encoder, texts)
+    yield padding.left_padding(encoder, texts, singles, batch.value or 0.0)
     yield numbers.position_0(encoder, singles)
     yield numbers.deterministic(encoder, texts)
     yield numbers.attention_is_eager(encoder, texts, singles, load)
@@ -95,17 +110,34 @@ def _checks(
 
 
 def that_fit(encoder: TextEncoder, texts: Sequence[str]) -> list[str]:
-    """Keep the texts that a model allows, by their length; at least one letter."""
+    """Keep of each text the first words that the model allows, and each text once."""
     if encoder.max_tokens is None:
         return list(texts)
-    lengths = encoder.tokenize(texts).lengths
-    fitting = [t for t, n in zip(texts, lengths, strict=True) if n <= encoder.max_tokens]
-    return fitting or ["a"]
+    fitting = []
+    for text in texts:
+        words = text.split(" ")
+        while words and encoder.tokenize([" ".join(words)]).lengths[0] > encoder.max_tokens:
+            words.pop()
+        fitting += [" ".join(words)] if words else []
+    return list(dict.fromkeys(fitting)) or ["a"]
+
+
+def _long(encoder: TextEncoder) -> str:
+    """Make a text that fills the longest row that the model allows, or `LONGEST` sub-tokens."""
+    words = [word for text in TEXTS[1:4] for word in text.split(" ")]
+    n = len(words)
+    while encoder.tokenize([" ".join(words)]).lengths[0] < LONGEST:
+        words += words[:n]
+    while encoder.tokenize([" ".join(words)]).lengths[0] > LONGEST:
+        words.pop()
+    return " ".join(words)
 
 
 def _cost(encoder: TextEncoder, texts: Sequence[str], seconds: float = 2.0) -> Check:
     """Time whole passes over all layers for a while; only to know."""
     ids, mask = encoder.pad(texts)
+    if encoder.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(encoder.device)
     n_tokens, passes, start = int(mask.sum()), 0, time.perf_counter()
     while passes < 2 or time.perf_counter() - start < seconds:
         encoder.states_of(ids, mask, encoder.layers)
@@ -119,6 +151,6 @@ def _cost(encoder: TextEncoder, texts: Sequence[str], seconds: float = 2.0) -> C
     return Check(
         "speed and memory",
         "pass",
-        f"{rate:,.0f} sub-tokens/s at all {len(encoder.layers)} layers on {encoder.device}; peak "
-        f"{peak:,.0f} MB of this process; vectors of 1,000 words take {size:.1f} MB",
+        f"{rate:,.0f} sub-tokens/s at all {len(encoder.layers)} layers on {encoder.device}; this "
+        f"examination took {peak:,.0f} MB at its peak; vectors of 1,000 words take {size:.1f} MB",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from probes.doctor.verdict import Check
+from probes.doctor.verdict import Check, Outcome
 from probes.encoders import TextEncoder
 from probes.encoders.align import Ints
 from probes.errors import InputError
@@ -60,16 +60,23 @@ def read_file(path: str) -> list[str]:
         content = place.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
-    if place.suffix == ".conllu":
-        blocks = content.split("\n\n")
-        rows = [[r.split("\t") for r in block.splitlines()] for block in blocks]
-        texts = [" ".join(r[1] for r in block if r[0].isdecimal() and len(r) > 1) for block in rows]
-    else:
-        texts = content.split("\n")
+    texts = _sentences(content, path) if place.suffix == ".conllu" else content.split("\n")
     texts = [text for text in texts if text.strip()]
     if not texts:
         raise InputError(f"{path} holds no text; give one text a line, or CoNLL-U")
     return texts
+
+
+def _sentences(content: str, path: str) -> list[str]:
+    import pyconll  # here, because a model is mostly examined without a treebank
+
+    try:
+        return [
+            " ".join(t.form or "_" for t in sentence if not t.is_multiword() and "." not in t.id)
+            for sentence in pyconll.load_from_string(content)
+        ]
+    except (pyconll.exception.ParseError, pyconll.exception.FormatError) as error:
+        raise InputError(f"{path} is no CoNLL-U: {' '.join(str(error).split())}") from None
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class Alignment:
         Words with an unknown token in them.
     n_mended : int
         Texts whose offsets were wrong and were made anew.
+    n_special : int
+        Sub-tokens of the texts themselves that are special tokens of the model.
     lengths : ndarray of int64
         Sub-tokens of each text.
     """
@@ -98,6 +107,7 @@ class Alignment:
     misspelt: Sequence[tuple[int, str]]
     n_unknown: int
     n_mended: int
+    n_special: int
     lengths: Ints
 
 
@@ -126,6 +136,8 @@ def align_words(encoder: TextEncoder, texts: Sequence[str]) -> Alignment:
         uses[first] += 1
         uses[end] -= 1
     uses = np.cumsum(uses)[:-1]
+    special = set(encoder.tokenizer.all_special_ids) - {encoder.tokenizer.unk_token_id}
+    n_special = int(np.isin(pieces.ids[pieces.content], list(special)).sum())
     lost, misspelt, n_unknown = [], [], 0
     for text, match, (first, end) in zip(index.tolist(), found, covered, strict=True):
         if first >= end:
@@ -137,7 +149,9 @@ def align_words(encoder: TextEncoder, texts: Sequence[str]) -> Alignment:
             n_unknown += same is None
             if same is False:
                 misspelt.append((text, match[0]))
-    return Alignment(len(texts), len(found), lost, misspelt, n_unknown, n_mended, pieces.lengths)
+    return Alignment(
+        len(texts), len(found), lost, misspelt, n_unknown, n_mended, n_special, pieces.lengths
+    )
 
 
 def alignment(encoder: TextEncoder, texts: Sequence[str], what: str, *, own: bool) -> list[Check]:
@@ -168,14 +182,19 @@ def alignment(encoder: TextEncoder, texts: Sequence[str], what: str, *, own: boo
         said += f"; with an unknown token: {seen.n_unknown:,}"
     if seen.n_mended:
         said += f"; texts whose offsets were wrong and were mended: {seen.n_mended:,}"
+    if seen.n_special:
+        said += f"; read as special tokens of the model: {seen.n_special:,}"
     failed = wrong > (0.01 if own else 0.05)
     advice = ""
     if failed:
         advice = "the tokenizer rewrites text beyond recognition: look at these words"
     elif own and seen.lost:
         advice = "leave such words out with --lost skip, or mend the file"
-    outcome = "fail" if failed else "warn" if own and seen.lost else "pass"
-    checks = [Check(f"alignment: {what}", outcome, said, wrong, advice)]  # type: ignore[arg-type]
+    elif own and seen.n_special:
+        advice = "the text writes out special tokens, and the model takes them for its own"
+    warned = own and (seen.lost or seen.n_special)
+    outcome: Outcome = "fail" if failed else "warn" if warned else "pass"
+    checks = [Check(f"alignment: {what}", outcome, said, wrong, advice, own)]
     if own:
         checks.append(_length(encoder, seen.lengths))
     return checks
@@ -189,7 +208,7 @@ def _first(words: Sequence[tuple[int, str]]) -> str:
 
 def _length(encoder: TextEncoder, lengths: Ints) -> Check:
     if encoder.max_tokens is None:
-        return Check("length of texts", "pass", "the model states no limit")
+        return Check("length of texts", "pass", "the model states no limit", of_file=True)
     over = float((lengths > encoder.max_tokens).mean())
     lost = np.maximum(lengths - encoder.max_tokens, 0).sum() / lengths.sum()
     said = (
@@ -197,5 +216,5 @@ def _length(encoder: TextEncoder, lengths: Ints) -> Check:
         f"longer: {over:.1%} of the texts; truncation would take {lost:.1%} of all sub-tokens"
     )
     if not over:
-        return Check("length of texts", "pass", said, over)
-    return Check("length of texts", "warn", said, over, "choose --truncation window")
+        return Check("length of texts", "pass", said, over, of_file=True)
+    return Check("length of texts", "warn", said, over, "choose --truncation window", True)

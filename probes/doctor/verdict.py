@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ class Check:
         The largest relative difference, or the share, that decides; None where it is no number.
     advice : str
         What to do; empty where nothing is.
+    of_file : bool
+        Whether it is about the user's file, not the model.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Check:
     found: str
     value: float | None = None
     advice: str = ""
+    of_file: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Verdict:
         Folder or name.
     fingerprint : mapping of str to str
         What was examined (`TextEncoder.fingerprint`); another one has another verdict.
+    max_tokens : int or None
+        The most tokens that a text could have; likewise.
     checks : sequence of Check
         In order.
     file : str
@@ -68,6 +74,7 @@ class Verdict:
     fingerprint: Mapping[str, str]
     checks: Sequence[Check]
     file: str = ""
+    max_tokens: int | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -79,9 +86,10 @@ class Verdict:
         """Give it as JSON holds it."""
         return {
             "model": self.model,
+            "max_tokens": self.max_tokens,
             "file": self.file,
             "verdict": self.outcome,
-            "checks": [dataclasses.asdict(check) for check in self.checks],
+            "checks": [_asdict(check) for check in self.checks],
             "fingerprint": dict(self.fingerprint),
         }
 
@@ -96,11 +104,16 @@ class Verdict:
         Returns
         -------
         Path
-            Of the file. An older verdict on the same model is replaced.
+            Of the verdict on the model, without what is about a file; an older one on the same
+            model is replaced. What is about a file is kept beside it.
         """
-        path = _place(root, self.fingerprint)
+        path = _place(root, self.fingerprint, self.max_tokens)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, sealed(self.to_dict()))
+        if self.file:
+            name = xxhash.xxh3_64(self.file.encode()).hexdigest()
+            write_whole(path.with_name(f"{path.stem}-{name}.json"), sealed(self.to_dict()))
+        own = tuple(check for check in self.checks if not check.of_file)
+        write_whole(path, sealed(dataclasses.replace(self, checks=own, file="").to_dict()))
         return path
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -117,7 +130,9 @@ class Verdict:
         yield Text(f"verdict: {self.outcome}", style=styles[self.outcome])
 
 
-def find(root: str | Path, fingerprint: Mapping[str, str]) -> dict[str, Any] | None:
+def find(
+    root: str | Path, fingerprint: Mapping[str, str], max_tokens: int | None = None
+) -> dict[str, Any] | None:
     """Look for the verdict on a model.
 
     Parameters
@@ -126,6 +141,8 @@ def find(root: str | Path, fingerprint: Mapping[str, str]) -> dict[str, Any] | N
         Folder of activation stores.
     fingerprint : mapping of str to str
         Of the encoder.
+    max_tokens : int, optional
+        Of the encoder.
 
     Returns
     -------
@@ -133,7 +150,7 @@ def find(root: str | Path, fingerprint: Mapping[str, str]) -> dict[str, Any] | N
         ``verdict``, and the names of the checks that gave a warning or failed (``warned``,
         ``failed``); None where there is none, or its file is damaged.
     """
-    path = _place(root, fingerprint)
+    path = _place(root, fingerprint, max_tokens)
     if not path.is_file():
         return None
     try:
@@ -146,6 +163,13 @@ def find(root: str | Path, fingerprint: Mapping[str, str]) -> dict[str, Any] | N
     return {"verdict": state["verdict"], "warned": names["warn"], "failed": names["fail"]}
 
 
-def _place(root: str | Path, fingerprint: Mapping[str, str]) -> Path:
-    text = json.dumps(dict(fingerprint), sort_keys=True)
+def _asdict(check: Check) -> dict[str, Any]:
+    state = dataclasses.asdict(check)
+    if check.value is not None and not math.isfinite(check.value):
+        state["value"] = None  # JSON has no infinity; the words say it
+    return state
+
+
+def _place(root: str | Path, fingerprint: Mapping[str, str], max_tokens: int | None) -> Path:
+    text = json.dumps([dict(fingerprint), max_tokens], sort_keys=True)
     return Path(root) / FOLDER / f"{xxhash.xxh3_64(text.encode()).hexdigest()}.json"

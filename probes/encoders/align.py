@@ -207,10 +207,10 @@ def windows(
     if truncation == "truncate":
         return [(0, room)]
     step = room // 2 if stride is None else stride
-    if not 1 <= step <= room:
+    if not 1 <= step < room:  # so that no token is read at the first place of a window alone
         raise InputError(
             f"--stride {step}: a window holds {room} tokens beside the special ones; "
-            f"expected 1 to {room}"
+            f"expected 1 to {room - 1}"
         )
     last = n_content - room
     return [(min(a, last), min(a, last) + room) for a in range(0, last + step, step)]

@@ -201,10 +201,12 @@ def _lay(
     """Place a text's units in its rows; also those that are lost, and those that were cut."""
     rows = _rows(pieces, text, cuts)
     if pooling == "cls":
-        return _lay_cls(pieces, text, rows, here, covered)
+        _require_cls(pieces, text)
     if len(rows) == 1 and len(rows[0]) == pieces.lengths[text]:
-        return _lay_whole(pieces, text, rows, here, covered)
-    return _lay_cut(pieces, text, rows, cuts, here, covered, is_causal)
+        laid, lost, less = _lay_whole(pieces, text, rows, here, covered)
+    else:
+        laid, lost, less = _lay_cut(pieces, text, rows, cuts, here, covered, is_causal)
+    return (_at_start(laid) if pooling == "cls" else laid), lost, less
 
 
 def _rows(pieces: Pieces, text: int, cuts: Sequence[tuple[int, int]]) -> list[Ints]:
@@ -268,9 +270,7 @@ def _lay_cut(
     return laid, np.asarray(lost, dtype=np.int64), np.asarray(less, dtype=np.int64)
 
 
-def _lay_cls(
-    pieces: Pieces, text: int, rows: list[Ints], here: Ints, covered: Ints
-) -> tuple[_Rows, Ints, Ints]:
+def _require_cls(pieces: Pieces, text: int) -> None:
     base = pieces.content_bounds[text]
     empty = base == pieces.content_bounds[text + 1]
     if not empty and pieces.content[base] == pieces.bounds[text]:
@@ -278,9 +278,13 @@ def _lay_cls(
             "pooling 'cls' reads the special token before the text, and this tokenizer puts none "
             "there; choose mean or last"
         )
-    found = (covered[here, :, 1] > covered[here, :, 0]).all(axis=1)
-    zeros = np.zeros(int(found.sum()), dtype=np.int64)
-    return _Rows(rows[:1], here[found], zeros + 1, zeros, zeros), here[~found], here[:0]
+
+
+def _at_start(laid: _Rows) -> _Rows:
+    """Read the first position of the row in which each vector's first token stands."""
+    first = np.cumsum(laid.lengths) - laid.lengths
+    ones = np.ones_like(laid.lengths)
+    return _Rows(laid.ids, laid.units, ones, laid.rows[first], np.zeros_like(ones))
 
 
 def _pack(texts: list[_Rows], budget: int, pad_id: int) -> list[Batch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +11,9 @@ from rapidfuzz.distance import Indel
 from probes.encoders.spelling import bare, fold_character, readable
 
 Span = tuple[int, int]
+
+MOST_STEPS = 400_000
+"""Of the search for unknown tokens: about a second."""
 
 
 def align_characters(text: str, spelled: Sequence[bytes | None]) -> list[Span]:
@@ -64,14 +68,19 @@ def _between(text: str, spelled: Sequence[bytes | None]) -> dict[int, Span] | No
 
     Goes through the tokens with every place where the last may have ended, at the least cost: an
     unknown token costs one where it ends within a word, one for each sign that it joins to
-    others, and two where it stands for white space. None where there is no such way.
+    others, and two where it stands for white space. None where there is no such way, or it would
+    take too long to find.
     """
     letters = [(c, k) for k, char in enumerate(text) for c in bare(char)]
     string = "".join(c for c, _ in letters)
     pairs = [(letters[i - 1][1], k) for i, (_, k) in enumerate(letters) if i]
     edges = {i + 1 for i, (last, k) in enumerate(pairs) if _is_parted(text, last, k)}
     edges |= {0, len(letters)}
+    n_unknown = sum(part is None for part in spelled)
+    if n_unknown * len(letters) * _longest_run(edges) > MOST_STEPS:
+        return None
     signs = edges | {i + 1 for i, (last, k) in enumerate(pairs) if _after_sign(text, last, k)}
+    before = list(itertools.accumulate(at in signs for at in range(len(letters) + 1)))
     ways: list[dict[int, tuple[int, int]]] = [{0: (0, 0)}]
     for part in spelled:
         known = None if part is None else bare(readable(part))
@@ -81,7 +90,7 @@ def _between(text: str, spelled: Sequence[bytes | None]) -> dict[int, Span] | No
             for end in _ends(string, edges, place, known):
                 paid = cost + (is_space and place not in edges)
                 if known is None:
-                    joined = sum(at in signs for at in range(place + 1, end))
+                    joined = before[end - 1] - before[place] if end > place else 0
                     paid += 2 if end == place else joined + (end not in signs)
                 if paid < next_ways.get(end, (len(text) + 1, 0))[0]:
                     next_ways[end] = paid, place
@@ -95,6 +104,10 @@ def _between(text: str, spelled: Sequence[bytes | None]) -> dict[int, Span] | No
             spans[token] = letters[place][1], letters[end - 1][1] + 1
         end = place
     return spans
+
+
+def _longest_run(edges: set[int]) -> int:
+    return max((b - a for a, b in itertools.pairwise(sorted(edges))), default=0)
 
 
 def _ends(string: str, edges: set[int], place: int, known: str | None) -> Iterable[int]:

@@ -118,10 +118,14 @@ class LayerReader:
         )
         with self._recording(recorder):
             output = self._model(**inputs, output_hidden_states=True)
-        last = output.last_hidden_state
+        last = getattr(output, "last_hidden_state", None)
+        if last is None:
+            raise InputError(
+                f"{type(self._model).__name__} gives no last_hidden_state; it is not supported"
+            )
         self._require_shapes(states, inputs)
         drift = (self._model(**changed).last_hidden_state[:, :-1] - last[:, :-1]).norm()
-        self.is_causal = bool(drift <= 1e-4 * last[:, :-1].norm())
+        self.is_causal = bool(drift <= 2e-6 * last[:, :-1].norm())
         names: list[str] = []
         self.widths: dict[str, int] = {}
         self.semantics: dict[str, Any] = {
@@ -131,7 +135,9 @@ class LayerReader:
             top = _last_of(output, stack.prefix)
             has_final = not torch.equal(states[stack.numbered[-1]], top)
             self.semantics[f"{stack.prefix}blocks"] = self._paths[stack.prefix]
-            self.semantics[f"{stack.prefix}final"] = "after the final norm" if has_final else "none"
+            self.semantics[f"{stack.prefix}final"] = (
+                "differs from layer n (a final norm, or a projection)" if has_final else "none"
+            )
             self.semantics[f"{stack.prefix}hidden_states_differ_at"] = _differences(
                 output, stack, states
             )
@@ -333,7 +339,7 @@ def _find_blocks(
         )
     try:
         model(**inputs)
-    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+    except (ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
         if re.search("out of memory|allocate memory", str(error)):
             raise
         dtype = str(next(model.parameters()).dtype).removeprefix("torch.")

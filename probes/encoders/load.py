@@ -18,6 +18,55 @@ from probes.errors import InputError
 _DAMAGED = (SafetensorError, UnpicklingError, EOFError, struct.error)
 
 
+def load_model(
+    name: str,
+    where: dict[str, Any],
+    *,
+    dtype: Dtype,
+    attention: str | None,
+    random_weights: int | None,
+    decodes: bool,
+) -> tuple[Any, Any, str]:
+    """Load a model and its tokenizer.
+
+    Parameters
+    ----------
+    name : str
+        Folder or name on the hub.
+    where : dict
+        Its ``revision``, and whether to ``trust_remote_code``.
+    dtype, attention : str
+        In which to compute, and how.
+    random_weights : int, optional
+        A seed, to leave the pretrained weights out.
+    decodes : bool
+        Whether an encoder-decoder's decoder is read.
+
+    Returns
+    -------
+    model, tokenizer
+        Of transformers.
+    revision : str
+        What was loaded.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be loaded.
+    """
+    config, tokenizer = load_config(name, where), load_tokenizer(name, where)
+    options = model_options(config, dtype, attention)
+    if random_weights is None:
+        model = load_weights(name, config, {**where, **options}, decodes=decodes)
+        return model, tokenizer, getattr(config, "_commit_hash", None) or where["revision"] or ""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_weights)
+        model = model_class(config).from_config(
+            config, trust_remote_code=where["trust_remote_code"], **options
+        )
+    return model, tokenizer, f"random weights, seed {random_weights}"
+
+
 def load_config(name: str, where: dict[str, Any]) -> Any:
     """Load a model's configuration, or say in one line why it cannot be."""
     path = Path(name)
@@ -35,6 +84,9 @@ def load_config(name: str, where: dict[str, Any]) -> Any:
     if not hasattr(config.get_text_config(), "pad_token_id"):
         # transformers 5.0 leaves it out of some families' (Phi), whose models then ask for it.
         config.get_text_config().pad_token_id = None
+    if getattr(config, "attention_type", None) == "block_sparse":
+        # BigBird leaves its sparse attention for good at the first short row: full for all rows.
+        config.attention_type = "original_full"
     return config
 
 

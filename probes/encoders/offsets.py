@@ -144,7 +144,12 @@ class Aligner:
         if not wrong:
             return None
         own = align_characters(text, self._spelling.of(ids))
-        return own if self._n_wrong(text, ids, own) < wrong else None
+        if self._n_wrong(text, ids, own) < wrong:
+            return own
+        pairs = zip(ids, spans, strict=True)
+        if any(end <= first and i not in self._marks for i, (first, end) in pairs):
+            return own  # not better, but it covers characters
+        return None
 
     def _n_wrong(self, text: str, ids: Sequence[int], spans: Sequence[Span]) -> int:
         wrong, last, n = 0, 0, len(text)

@@ -31,6 +31,13 @@ class Inputs:
         begins a decoder's text, so that sub-token k stands at its position k + 1.
     device : torch.device
         Where the model is.
+
+    Attributes
+    ----------
+    accepted : set of str
+        What the model's forward takes.
+    start : int
+        The token that begins a decoder's text.
     """
 
     def __init__(self, model: Any, *, name: str, decodes: bool, device: torch.device) -> None:
@@ -45,7 +52,14 @@ class Inputs:
             getattr(config, "bos_token_id", None),
             getattr(config, "pad_token_id", None),
         )
-        self._start = next((int(i) for i in candidates if i is not None), 0)
+        self.start = next((int(i) for i in candidates if i is not None), 0)
+
+    def trials(self, n_ids: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Lay out two short passes that differ in the last token of each of their two rows."""
+        ids = torch.tensor([[5, 6, 7, 8], [6, 8, 5, 7]]).remainder(n_ids)
+        changed = torch.cat([ids[:, :-1], ids[:, :1]], dim=1)
+        mask = torch.ones_like(ids)
+        return self(ids, mask), self(changed, mask)
 
     def __call__(self, ids: Tensor, mask: Tensor, **extra: Tensor) -> dict[str, Any]:
         """Lay out one forward pass.
@@ -64,7 +78,7 @@ class Inputs:
         """
         inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, **extra}
         if self.decodes:
-            inputs["decoder_input_ids"] = nn.functional.pad(ids, (1, 0), value=self._start)
+            inputs["decoder_input_ids"] = nn.functional.pad(ids, (1, 0), value=self.start)
             inputs["decoder_attention_mask"] = nn.functional.pad(mask, (1, 0), value=1)
         inputs = {
             k: v.to(self._device, non_blocking=True)
@@ -109,15 +123,40 @@ def part_of(model: Any, part: Part | None, name: str) -> tuple[Any, tuple[Stack,
             )
         return model, (Stack("", _count(config, _BLOCKS, name), model),)
     encoder = model.get_encoder()
+    settings = getattr(encoder, "config", model.config).get_text_config()
     if part in (None, "encoder"):
-        n = _count(encoder.config.get_text_config(), ("encoder_layers", *_BLOCKS), name)
+        n = _count(settings, ("encoder_layers", *_BLOCKS), name)
         return encoder, (Stack("", n, encoder),)
     decoder = model.get_decoder()
-    n = _count(decoder.config, ("decoder_layers", "num_decoder_layers", *_BLOCKS), name)
+    n = _count(
+        getattr(decoder, "config", model.config),
+        ("decoder_layers", "num_decoder_layers", *_BLOCKS),
+        name,
+    )
     if part == "decoder":
         return model, (Stack("", n, decoder),)
-    n_encoder = _count(encoder.config, ("encoder_layers", *_BLOCKS), name)
+    n_encoder = _count(settings, ("encoder_layers", *_BLOCKS), name)
     return model, (Stack("encoder.", n_encoder, encoder), Stack("decoder.", n, decoder))
+
+
+def stacks_named(part: Part | None, stacks: Sequence[Stack]) -> str:
+    """Name what is read, the same whether it was chosen or is the default."""
+    if part in ("decoder", "both"):
+        return str(part)
+    return type(stacks[0].module).__name__
+
+
+def rope_depends_on_length(config: Any) -> bool:
+    """Whether rotary embeddings change with the length of the longest row."""
+    ropes = (getattr(config, field, None) for field in ("rope_parameters", "rope_scaling"))
+    kinds = {
+        str(settings.get("rope_type") or settings.get("type"))
+        for rope in ropes
+        if isinstance(rope, dict)
+        for settings in (rope, *rope.values())
+        if isinstance(settings, dict)
+    }
+    return bool(kinds & {"dynamic", "longrope"})
 
 
 _BLOCKS = ("num_hidden_layers", "n_layer", "num_layers")
@@ -141,13 +180,13 @@ def number_of_ids(model: Any) -> int:
     return int(size)
 
 
-def most_tokens(config: Any, tokenizer: Any, asked: int | None, n_before: int = 0) -> int | None:
+def most_tokens(model: Any, tokenizer: Any, asked: int | None, n_before: int = 0) -> int | None:
     """Give the most tokens that a row may have: what the positions allow, or less where asked.
 
     Parameters
     ----------
-    config : transformers.PretrainedConfig
-        Of the model that is run.
+    model : transformers.PreTrainedModel
+        What is run.
     tokenizer : transformers.PreTrainedTokenizerBase
         Whose limit counts where the configuration states none.
     asked : int, optional
@@ -165,12 +204,12 @@ def most_tokens(config: Any, tokenizer: Any, asked: int | None, n_before: int = 
     InputError
         If more is asked than there are positions, or fewer than 3.
     """
-    positions = getattr(config, "max_position_embeddings", None)
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if not isinstance(positions, int) or positions <= 0:
         length = tokenizer.model_max_length
         positions = length if length is not None and length < SANE_LENGTH else None
-    elif config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
-        positions -= config.pad_token_id + 1
+    else:
+        positions -= _positions_of_padding(model, positions)
     if positions is not None:
         positions -= n_before
     if asked is None:
@@ -178,3 +217,15 @@ def most_tokens(config: Any, tokenizer: Any, asked: int | None, n_before: int = 
     if asked < 3 or (positions is not None and asked > positions):
         raise InputError(f"--max-tokens {asked}: expected 3 to {positions or 'any number'}")
     return asked
+
+
+def _positions_of_padding(model: nn.Module, positions: int) -> int:
+    """Count the rows of a table of positions that stand before the first token's (RoBERTa)."""
+    for name, module in model.named_modules():
+        padding = getattr(module, "padding_idx", None)
+        weight = getattr(module, "weight", None)
+        if "position" not in name.rpartition(".")[2] or not isinstance(weight, Tensor):
+            continue
+        if padding is not None and len(weight) == positions:
+            return int(padding) + 1
+    return 0

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutput
 
 from probes.choices import Dtype, Part, Pooling, Truncation
 from probes.encoders.align import Ints, Pieces
-from probes.encoders.batches import Batch, Plan, plan_batches, require_short
+from probes.encoders.batches import Batch, Plan, plan_batches
 from probes.encoders.encoder import LayerReader
-from probes.encoders.fingerprint import config_digest, tokenizer_digest, weights_digest
-from probes.encoders.load import (
-    load_config,
-    load_tokenizer,
-    load_weights,
-    model_class,
-    model_options,
+from probes.encoders.fingerprint import model_fingerprint, tokenizer_fingerprint, weights_digest
+from probes.encoders.load import load_model
+from probes.encoders.parts import (
+    Inputs,
+    most_tokens,
+    number_of_ids,
+    part_of,
+    rope_depends_on_length,
+    stacks_named,
 )
-from probes.encoders.parts import Inputs, most_tokens, number_of_ids, part_of
 from probes.encoders.pooling import pool
 from probes.encoders.tokens import Tokens
 from probes.errors import InputError, unknown
+
+CONTRACT = "1"
+"""Of alignment and pooling; a change that moves a vector raises it, and old stores are not read."""
 
 
 class TextEncoder:
@@ -49,6 +55,8 @@ class TextEncoder:
     part : {"encoder", "decoder", "both"}, optional
         Which half of an encoder-decoder is read; by default its encoder. The decoder reads the
         same text as the encoder, and sees it.
+    is_causal : bool, optional
+        What another encoder of the same architecture found; by default it is tried.
 
     Attributes
     ----------
@@ -66,6 +74,9 @@ class TextEncoder:
         What is run: of an encoder-decoder the encoder alone, where it alone is read.
     inputs : Inputs
         Lays out its keyword arguments.
+    depends_on_length : bool
+        Whether a row's vectors depend on the longest row of its batch (rotary embeddings that
+        change with the length): texts are then never batched with others.
     semantics : dict
         What the layers are, and in which of them the model's own ``hidden_states`` differ.
     fingerprint : dict of str to str
@@ -83,6 +94,7 @@ class TextEncoder:
         device: torch.device | str = "cpu",
         max_tokens: int | None = None,
         part: Part | None = None,
+        is_causal: bool | None = None,
     ) -> None:
         self.name = name
         self.revision = revision
@@ -95,44 +107,39 @@ class TextEncoder:
         self.inputs = Inputs(
             module, name=name, decodes=part in ("decoder", "both"), device=self.device
         )
-        self._reader = LayerReader(self.model, stacks, *self._trials())
+        trials = self.inputs.trials(number_of_ids(module))
+        self._reader = LayerReader(self.model, stacks, *trials)
         self.n_layers = self._reader.n_layers
-        self.is_causal = self._reader.is_causal
+        self.is_causal = self._reader.is_causal if is_causal is None else is_causal
         self.layers = self._reader.names
         self.widths = self._reader.widths
         self.semantics = self._reader.semantics
+        self.depends_on_length = rope_depends_on_length(self.config)
+        # Such a model writes its frequencies down in each pass: one at a time.
+        self._turn: Any = threading.Lock() if self.depends_on_length else nullcontext()
         self.tokens = Tokens(
             tokenizer, name=name, n_ids=number_of_ids(module), is_causal=self.is_causal
         )
         self.max_tokens = most_tokens(
-            self.config, tokenizer, max_tokens, n_before=int(self.inputs.decodes)
+            module, tokenizer, max_tokens, n_before=int(self.inputs.decodes)
         )
-        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        pad = tokenizer.pad_token_id
+        self.pad_id = pad if pad is not None and pad < self.tokens.n_ids else 0  # it is masked
         self.dtype = str(next(self.model.parameters()).dtype).removeprefix("torch.")
+        special = {"pad": self.pad_id, "start": self.inputs.start if self.inputs.decodes else None}
         self.fingerprint = {
             "weights": self.digest,
-            "tokenizer": tokenizer_digest(tokenizer),
-            "configuration": config_digest(self.config),
-            "part": part or "the only one",
-            "dtype": self.dtype,
-            "attention": str(getattr(self.config, "_attn_implementation", "none")),
-            "experts": str(getattr(self.config, "_experts_implementation", None) or "none"),
+            **model_fingerprint(module),
+            **tokenizer_fingerprint(tokenizer, special),
+            "part": stacks_named(part, stacks),
             "layers": str(self.semantics),
             "position 0": self.tokens.beginning,
-            "alignment": self.tokens.aligner.method,
-            "transformers": transformers.__version__,
-            "torch": torch.__version__,
+            "alignment": f"{self.tokens.aligner.method}, version {CONTRACT}",
         }
 
     def blocks(self) -> dict[str, list[nn.Module]]:
         """Give the blocks of each stack, by the prefix of its layers' names."""
         return self._reader.blocks
-
-    def _trials(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Two short passes that differ in the last token of each row."""
-        ids = torch.tensor([[5, 6, 7, 8], [6, 8, 5, 7]]).remainder(number_of_ids(self.model))
-        changed = torch.cat([ids[:, :-1], ids[:, :1]], dim=1)
-        return tuple(self.inputs(rows, torch.ones_like(rows)) for rows in (ids, changed))  # type: ignore[return-value]
 
     @classmethod
     def from_pretrained(
@@ -147,6 +154,7 @@ class TextEncoder:
         trust_remote_code: bool = False,
         random_weights: int | None = None,
         part: Part | None = None,
+        is_causal: bool | None = None,
     ) -> TextEncoder:
         """Load a model from a folder, or by its name on the Hugging Face hub.
 
@@ -171,6 +179,8 @@ class TextEncoder:
             initialisation. The control of a pretrained model.
         part : {"encoder", "decoder", "both"}, optional
             Which half of an encoder-decoder is read; by default its encoder.
+        is_causal : bool, optional
+            What another encoder of the same architecture found; by default it is tried.
 
         Returns
         -------
@@ -183,20 +193,14 @@ class TextEncoder:
             If there is no such model, it is not a text model, or its checkpoint lacks some of the
             weights.
         """
-        where = {"revision": revision, "trust_remote_code": trust_remote_code}
-        config, tokenizer = load_config(name, where), load_tokenizer(name, where)
-        options = model_options(config, dtype, attention)
-        if random_weights is None:
-            decodes = part in ("decoder", "both")
-            model = load_weights(name, config, {**where, **options}, decodes=decodes)
-            revision = getattr(config, "_commit_hash", None) or revision or ""
-        else:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(random_weights)
-                model = model_class(config).from_config(
-                    config, trust_remote_code=trust_remote_code, **options
-                )
-            revision = f"random weights, seed {random_weights}"
+        model, tokenizer, revision = load_model(
+            name,
+            {"revision": revision, "trust_remote_code": trust_remote_code},
+            dtype=dtype,
+            attention=attention,
+            random_weights=random_weights,
+            decodes=part in ("decoder", "both"),
+        )
         return cls(
             model,
             tokenizer,
@@ -205,6 +209,7 @@ class TextEncoder:
             device=device,
             max_tokens=max_tokens,
             part=part,
+            is_causal=is_causal,
         )
 
     def tokenize(self, texts: Sequence[str]) -> Pieces:
@@ -233,6 +238,7 @@ class TextEncoder:
         whole: bool = False,
         truncation: Truncation = "error",
         stride: int | None = None,
+        limit: int | None = None,
         budget: int = 1024,
         first_text: int = 0,
     ) -> Plan:
@@ -243,6 +249,8 @@ class TextEncoder:
         whole : bool
             Whether the units are whole texts: the mean of a causal model leaves position 0 out
             where the text itself begins there (`leaves_out_first`).
+        limit : int, optional
+            The most tokens a row may have, where it is to be less than `max_tokens`.
         texts, text_index, spans, pooling, truncation, stride, budget, first_text
             As `plan_batches`.
 
@@ -258,7 +266,7 @@ class TextEncoder:
             text_index,
             spans,
             pooling=pooling,
-            limit=self.max_tokens,
+            limit=self.max_tokens if limit is None else limit,
             truncation=truncation,
             stride=stride,
             budget=budget,
@@ -307,7 +315,7 @@ class TextEncoder:
             of = segments if hidden.shape[1] == width else later
             sink(name, pool(hidden, of, pooling).reshape(rows, -1))
 
-        with torch.inference_mode():
+        with torch.inference_mode(), self._turn:
             self._reader.read(self.inputs(batch.input_ids, batch.attention_mask), layers, pooled)
 
     def hidden_states(self, texts: Sequence[str], layers: Sequence[str]) -> dict[str, Tensor]:
@@ -328,33 +336,8 @@ class TextEncoder:
         return self.states_of(*self.pad(texts), layers)
 
     def pad(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Cut texts into sub-tokens, and pad them on the right.
-
-        Parameters
-        ----------
-        texts : sequence of str
-            At least one.
-
-        Returns
-        -------
-        ids, mask : Tensor of shape (n_texts, n_tokens), int64
-            Token ids, and 1 where they are no padding.
-
-        Raises
-        ------
-        InputError
-            If a text is longer than the model allows.
-        """
-        pieces = self.tokenize(texts)
-        if self.max_tokens is not None:
-            require_short(texts, pieces.lengths, self.max_tokens)
-        ids = torch.full((len(texts), int(pieces.lengths.max())), self.pad_id)
-        mask = torch.zeros_like(ids)
-        for k, length in enumerate(pieces.lengths):
-            row = pieces.ids[pieces.bounds[k] : pieces.bounds[k + 1]]
-            ids[k, :length] = torch.from_numpy(row)
-            mask[k, :length] = 1
-        return ids, mask
+        """Cut texts into sub-tokens, and pad them on the right; as `Tokens.pad`."""
+        return self.tokens.pad(texts, self.pad_id, self.max_tokens)
 
     def states_of(
         self, ids: Tensor, mask: Tensor, layers: Sequence[str], **extra: Tensor
@@ -419,6 +402,8 @@ class TextEncoder:
         inputs, states = self.inputs(ids, mask), states.to(self.device)
         with torch.inference_mode():
             if layer == "encoder.final":
-                last: Tensor = self.model(**inputs, encoder_outputs=(states,)).last_hidden_state
+                given = BaseModelOutput(last_hidden_state=states)
+                output = self.model(**inputs, encoder_outputs=given, return_dict=True)
+                last: Tensor = output.last_hidden_state
                 return last
             return self._reader.run_from(inputs, layer, states)

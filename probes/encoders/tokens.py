@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from probes.encoders.align import Pieces
+from probes.encoders.batches import require_short
 from probes.encoders.offsets import Aligner
 from probes.errors import InputError
 
@@ -29,6 +33,8 @@ class Tokens:
     ----------
     aligner : Aligner
         Says where each sub-token stands.
+    n_ids : int
+        As given.
     beginning : {"by the tokenizer", "prepended", "none"}
         Whence the special token at position 0 comes. Without one, position 0 of a causal model is
         the first sub-token of the text, which sees nothing but itself.
@@ -37,7 +43,7 @@ class Tokens:
     def __init__(self, tokenizer: Any, *, name: str, n_ids: int, is_causal: bool) -> None:
         self._tokenizer = tokenizer
         self._name = name
-        self._n_ids = n_ids
+        self.n_ids = n_ids
         self.aligner = Aligner(tokenizer)
         _, special, _ = self._cut(["she walks"])
         self._first: int | None = None
@@ -88,10 +94,10 @@ class Tokens:
                 _require_unicode(k, text)
         ids, special, theirs = self._cut(texts)
         highest = max(max(row, default=0) for row in ids)
-        if highest >= self._n_ids:
+        if highest >= self.n_ids:
             raise InputError(
                 f"the tokenizer of {self._name!r} gives the id {highest}, and the model has "
-                f"{self._n_ids} embeddings; give a model and a tokenizer that belong together"
+                f"{self.n_ids} embeddings; give a model and a tokenizer that belong together"
             )
         offsets, n_mended = self.aligner.offsets(texts, ids, special, theirs)
         if self._first is not None:
@@ -99,6 +105,39 @@ class Tokens:
             special = [[1, *row] for row in special]
             offsets = [[(0, 0), *row] for row in offsets]
         return Pieces.build(texts, ids, offsets, special, self.aligner.markers), n_mended
+
+    def pad(self, texts: Sequence[str], pad_id: int, limit: int | None) -> tuple[Tensor, Tensor]:
+        """Cut texts into sub-tokens, and pad them on the right.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            At least one.
+        pad_id : int
+            What fills the rows.
+        limit : int or None
+            The most tokens a text may have.
+
+        Returns
+        -------
+        ids, mask : Tensor of shape (n_texts, n_tokens), int64
+            Token ids, and 1 where they are no padding.
+
+        Raises
+        ------
+        InputError
+            If a text is longer.
+        """
+        pieces, _ = self.pieces(texts)
+        if limit is not None:
+            require_short(texts, pieces.lengths, limit)
+        ids = torch.full((len(texts), int(pieces.lengths.max())), pad_id)
+        mask = torch.zeros_like(ids)
+        for k, length in enumerate(pieces.lengths):
+            row = pieces.ids[pieces.bounds[k] : pieces.bounds[k + 1]]
+            ids[k, :length] = torch.from_numpy(row)
+            mask[k, :length] = 1
+        return ids, mask
 
 
 def _require_unicode(number: int, text: str) -> None:

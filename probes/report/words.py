@@ -144,10 +144,13 @@ def _lengths(summary: Summary) -> list[str]:
         ("truncated", "longer than the model reads, and cut"),
         ("windowed", "longer than the model reads, and read in overlapping windows"),
         ("mended", "aligned by characters, since the tokenizer's offsets were wrong"),
+        ("shortened", "cut"),
         ("skipped", "left out"),
     ):
         n = int(summary.info.get(what, 0))
-        if n and what == "skipped":
+        if n and what == "shortened":
+            said.append(f"{n:,} {summary.unit} were cut: only their first sub-tokens were read.")
+        elif n and what == "skipped":
             said.append(f"{n:,} {summary.unit} that no sub-token covers were left out.")
         elif n:
             said.append(f"{n:,} {'text was' if n == 1 else 'texts were'} {how}.")

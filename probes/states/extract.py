@@ -76,7 +76,8 @@ def extract(
         Rows × tokens of a batch: by default 1,024 on a CPU, 16,384 elsewhere.
     deterministic : bool
         Whether each text is a batch of its own, so that no other text enters its vectors, not even
-        by rounding. Takes longer.
+        by rounding. Takes longer. Models whose rotary embeddings change with the length of a batch
+        are always read so.
     world : World, optional
         The processes that share the pass, each taking whole shards; this one alone by default.
     stage : callable
@@ -107,7 +108,10 @@ def extract(
     layers = encoder.layers if layers is None else tuple(layers)
     pooling = default_pooling(encoder) if pooling is None else pooling
     policy = _Policy(pooling, truncation, stride if truncation == "window" else None, lost)
-    layout = _layout(task, encoder, policy, dtype, 1 if deterministic else budget)
+    if stride is not None and stride < 1:
+        raise InputError(f"--stride {stride}: expected 1 or more")
+    alone_each = deterministic or encoder.depends_on_length
+    layout = _layout(task, encoder, policy, dtype, 1 if alone_each else budget)
     if world.is_first and (parts := nearest(root, layout)):
         say(f"encoding anew: this corpus is stored here with another {', another '.join(parts)}")
     with _prepared(root, layout, layers, world) as (store, missing):
@@ -157,7 +161,8 @@ def _layout(
         "units": units.hexdigest(),
         "pooling": policy.pooling,
         "first token of a mean": "left out" if leaves_out else "kept",
-        "truncation": policy.truncation + (f", stride {policy.stride}" if policy.stride else ""),
+        "truncation": policy.truncation,
+        "stride": "half a window" if policy.stride is None else str(policy.stride),
         "longest text": str(encoder.max_tokens),
         "batches": "one text each" if budget == 1 else "by length",
         "stored as": dtype,

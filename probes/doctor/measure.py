@@ -1,0 +1,84 @@
+"""How two ways to the same vectors are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from probes.choices import Dtype
+from probes.encoders import TextEncoder
+
+TOLERANCE = 1e-5
+"""The largest ‖Δ‖ / ‖h‖ of a vector in float32 that counts as equal."""
+EXACT = 1e-10
+"""The same in float64."""
+NARROW = 0.05
+"""The same in bfloat16 and float16."""
+SINK = 10.0
+"""How many times the median norm makes a state an attention sink."""
+
+States = dict[str, Tensor]
+
+
+class Load(Protocol):
+    """Loads the model that is examined, in a type and with an attention implementation."""
+
+    def __call__(self, dtype: Dtype, attention: str | None = None) -> TextEncoder:
+        """Load it; where no attention is named, as it will be used."""
+        ...
+
+
+def drift(there: Tensor, here: Tensor) -> float:
+    """Give the largest ‖there − here‖ / ‖there‖ over vectors; infinite where one is not finite.
+
+    Parameters
+    ----------
+    there, here : Tensor of shape (…, width)
+        The reference first.
+
+    Returns
+    -------
+    float
+        Computed in float64.
+    """
+    a, b = there.double(), here.double()
+    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+        return float("inf")
+    difference = (a - b).norm(dim=-1)
+    ratio = difference / a.norm(dim=-1).clamp_min(torch.finfo(torch.float64).tiny)
+    return float(torch.where(difference > 0, ratio, 0.0).max()) if ratio.numel() else 0.0
+
+
+def limit_of(encoder: TextEncoder) -> float:
+    """Give the difference that is rounding in the type in which a model computes."""
+    known = {"float32": TOLERANCE, "float64": EXACT}
+    return known.get(encoder.dtype, NARROW)
+
+
+def shown(value: float) -> str:
+    """Write a difference for people."""
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def alone(encoder: TextEncoder, texts: Sequence[str]) -> list[States]:
+    """Compute all layers of each text in a pass of its own."""
+    return [encoder.hidden_states([text], encoder.layers) for text in texts]
+
+
+def against(
+    singles: Sequence[States], batch: States, starts: Sequence[int], what: str
+) -> tuple[float, str, str]:
+    """Compare rows of a batch with the texts alone: largest difference, layer, complaint."""
+    worst, where = 0.0, ""
+    for layer, states in batch.items():
+        if len(states) != len(singles):
+            return float("inf"), layer, f"layer {layer} has {len(states)} rows of {len(singles)}"
+        for row, single in enumerate(singles):
+            n = single[layer].shape[1]
+            found = drift(single[layer][0], states[row, starts[row] : starts[row] + n])
+            if found > worst or found == float("inf"):
+                worst, where = found, layer
+    return worst, where, f"{what} differs by {shown(worst)} at layer {where}" if worst else ""
