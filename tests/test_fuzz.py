@@ -169,10 +169,9 @@ INTEGERS = (
     "١",
 )
 WORDY = ("", "x", "-", "--", "-x", "nan", "\udcff", "a b", "é", "label", "text", "tags", "words")
+MORE_LAYERS = (" 1 ", "0-1-2", "9" * 30, "٣", "all,9", "encoder.0", ".0", "0.", "+1", "1_0", "--1")
 FLAGS = {
-    "--layers": tuple(
-        "all;0-1;-1;final;9;0-;-;;1-0;,;0,,1; 1 ;0-1-2;٣;all,9;.0;0.;+1;1_0;--1".split(";")
-    ),
+    "--layers": ("all", "0-1", "-1", "final", "9", "0-", "-", "", "1-0", ",", "0,,1", *MORE_LAYERS),
     "--pooling": ("first", "last", "mean", "max", "cls", "None", "", "Mean", "median"),
     "--truncation": ("error", "window", "truncate", "", "windows", "None"),
     "--stride": INTEGERS,

@@ -279,7 +279,7 @@ def _lay_cls(
             "there; choose mean or last"
         )
     found = (covered[here, :, 1] > covered[here, :, 0]).all(axis=1)
-    zeros = np.zeros(int(found.sum()), dtype=np.int64)
+    zeros = np.zeros(int(found.sum()) * covered.shape[1], dtype=np.int64)  # a pair has it twice
     return _Rows(rows[:1], here[found], zeros + 1, zeros, zeros), here[~found], here[:0]
 
 
