@@ -137,7 +137,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save it as UTF-8") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # !!int x; ? [a]
         first = " ".join(str(error).split())
         raise InputError(f"{path} is no YAML: {first}") from None
     if not isinstance(content, dict):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from probes_tasks.decoding import decoded
+from probes_tasks.json_text import check_json
 
 from probes.errors import InputError, unknown
 
@@ -161,6 +162,8 @@ def _read_file(place: Path, path: str, wanted: Collection[str], names: Sequence[
     elif place.suffix.lower() == ".jsonl":
         # As JSON has it: other separators of lines may stand in a string.
         numbers = [n for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if form == "json":
+        check_json(path, text)
     with _datasets() as datasets, tempfile.TemporaryDirectory() as cache:
         more: dict[str, Any] = {}
         if form == "csv":

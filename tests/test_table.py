@@ -199,6 +199,9 @@ BAD: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a.csv, line 3: column 'label' is empty": ("a.csv", "text,label\nx,a\ny,\n", {}),
     "a.csv, line 2: column 'text' is empty": ("a.csv", "text,label\n,a\n", {}),
     "a.jsonl, line 2 is not JSON": ("a.jsonl", '{"text": "x", "label": 1}\n{"text":\n', {}),
+    "a.jsonl, line 1 is null": ("a.jsonl", "null\n{}\n", {}),  # pyarrow would end the process
+    "a.json, row 2 is null": ("a.json", '[{"text": "x"}, null]', {}),
+    "a.jsonl: 100,001 brackets are open": ("a.jsonl", '{"text":' + "[" * 100_000, {}),
     "a.jsonl, line 3: column 'label' is empty": (
         "a.jsonl",
         '{"text": "x", "label": 1}\n\n{"text": "y"}\n',

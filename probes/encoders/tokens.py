@@ -66,8 +66,10 @@ class Tokens:
             return_special_tokens_mask=True,
             verbose=False,
         )
-        theirs = answer["offset_mapping"] if with_offsets else None
-        return answer["input_ids"], answer["special_tokens_mask"], theirs
+        ids, theirs = answer["input_ids"], answer["offset_mapping"] if with_offsets else None
+        # ByT5 adds no end to a text that ends in "</s>", and its mask counts one nevertheless
+        masks = zip(answer["special_tokens_mask"], ids, strict=True)
+        return ids, [mask[: len(row)] for mask, row in masks], theirs
 
     def pieces(self, texts: Sequence[str]) -> tuple[Pieces, int]:
         """Cut texts into sub-tokens.
