@@ -136,8 +136,7 @@ def align_words(encoder: TextEncoder, texts: Sequence[str]) -> Alignment:
         uses[first] += 1
         uses[end] -= 1
     uses = np.cumsum(uses)[:-1]
-    special = set(encoder.tokenizer.all_special_ids) - {encoder.tokenizer.unk_token_id}
-    n_special = int(np.isin(pieces.ids[pieces.content], list(special)).sum())
+    n_special = int(np.isin(pieces.ids[pieces.content], encoder.tokens.special_ids).sum())
     lost, misspelt, n_unknown = [], [], 0
     for text, match, (first, end) in zip(index.tolist(), found, covered, strict=True):
         if first >= end:

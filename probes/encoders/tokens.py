@@ -53,6 +53,11 @@ class Tokens:
             self._first = int(bos)
             self.beginning = "prepended"
 
+    @property
+    def special_ids(self) -> list[int]:
+        """The ids of the special tokens but the unknown one: what a text should not hold."""
+        return sorted(set(self._tokenizer.all_special_ids) - {self._tokenizer.unk_token_id})
+
     def _cut(self, texts: Sequence[str]) -> tuple[list[list[int]], list[list[int]], Any]:
         with_offsets = self.aligner.method == "offsets"
         answer = self._tokenizer(
