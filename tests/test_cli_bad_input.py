@@ -95,6 +95,7 @@ PROBE = {
     f"{ENGLISH} --out x --draws": ("--draws",),
     f"{ENGLISH} --out x --draws many": ("--draws", "'many'"),
     f"{ENGLISH} --out x --draws -1": ("draws -1", "expected 0"),
+    f"{ENGLISH} --out x --draws 9999999999": ("draws 9999999999", "expected 0", "to 1,000"),
     f"{ENGLISH} --out x --seed -1": ("seed -1", "expected 0"),
     f"{ENGLISH} --out x --seed 99999999999999999999": ("expected 0 to 4294967295",),
     f"{ENGLISH} --out x --penalties": ("expected at least one",),

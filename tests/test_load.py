@@ -4,7 +4,8 @@ import json
 
 import transformers
 
-from conftest import train_tokenizer
+import kinds
+import zoo
 from probes.encoders import TextEncoder
 from probes.encoders.load import load_tokenizer
 from probes.errors import InputError
@@ -21,7 +22,7 @@ def test_a_configuration_that_names_no_padding_is_loaded(tmp_path):
         pad_token_id=None,
     )
     transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
-    train_tokenizer("gpt2", "right").save_pretrained(tmp_path)
+    kinds.train("byte-bpe-bare", zoo.SENTENCES).save_pretrained(tmp_path)
     stored = json.loads((tmp_path / "config.json").read_text())
     stored.pop("pad_token_id", None)
     (tmp_path / "config.json").write_text(json.dumps(stored))
@@ -32,7 +33,7 @@ def test_a_configuration_that_names_no_padding_is_loaded(tmp_path):
 def test_a_tokenizer_without_its_vocabulary_file_is_loaded_or_refused_in_one_message(tmp_path):
     # transformers 5.0 looks for source.spm beside Marian's tokenizer.json; later ones need it not.
     transformers.MarianConfig(vocab_size=400, pad_token_id=1).save_pretrained(tmp_path)
-    train_tokenizer("roberta", "right").save_pretrained(tmp_path)
+    kinds.train("byte-bpe", zoo.SENTENCES).save_pretrained(tmp_path)
     try:
         assert load_tokenizer(str(tmp_path), {}).is_fast
     except InputError as error:

@@ -8,13 +8,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from conftest import SENTENCES
 from probes.diagnostic.probe import LinearProbe, RidgeProbe
 from probes.diagnostic.scale import FLOOR, fit_scale
 from probes.encoders import TextEncoder
 from probes.errors import InputError
 from probes.states import extract
 from probes.task import word_task
+from zoo import SENTENCES
 
 
 @pytest.fixture(autouse=True)
