@@ -80,15 +80,10 @@ class ProbeConfig:
             raise InputError(f"penalties {self.penalties}: one stands twice")
         if self.stride is not None and self.truncation != "window":
             raise InputError(f"stride {self.stride}: it is of windows; choose --truncation window")
-<<<<<<< HEAD
         if self.stride is not None and self.stride < 1:
             raise InputError(f"stride {self.stride}: expected 1 or more")
-        if self.draws < 0:
-            raise InputError(f"draws {self.draws}: expected 0 (no control task) or more")
-=======
         if not 0 <= self.draws <= MOST_DRAWS:
             raise InputError(f"draws {self.draws}: expected 0 (no control task) to {MOST_DRAWS:,}")
->>>>>>> 4a1e5f9c2b2b397d6474e9daf9782784ec514006
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed {self.seed}: expected 0 to {2**32 - 1}")
 
