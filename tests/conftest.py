@@ -63,3 +63,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory):
         return made[family, side]
 
     return build
+
+
+@pytest.fixture
+def one_thread():
+    """Tiny operations on one core: two would wait for one another longer than they compute."""
+    import torch
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)

@@ -21,6 +21,7 @@ from probes.states import extract
 from probes.task import sentence_task
 from zoo import SENTENCES
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TEXTS = SENTENCES[:4]
 SHORT = ("--draws", "1", "--no-random-model", "--truncation", "truncate", "--lost", "skip")
 

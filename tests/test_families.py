@@ -11,6 +11,7 @@ from probes.doctor.contract import that_fit
 from probes.encoders import TextEncoder
 from probes.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 MEASURED = ("batch = single", "layers = plain forward", "words", "run from a layer", "pad = eos")
 
 

@@ -79,7 +79,7 @@ def load_config(name: str, where: dict[str, Any]) -> Any:
     if not isinstance(getattr(config.get_text_config(), "vocab_size", None), int):
         raise InputError(
             f"the model {name!r} ({config.model_type}) states no vocabulary: it is no text model, "
-            "or one of characters that shortens its texts; give another that reads text"
+            "or one of characters that shortens its texts; give one that reads text as it stands"
         )
     if not hasattr(config.get_text_config(), "pad_token_id"):
         # transformers 5.0 leaves it out of some families' (Phi), whose models then ask for it.
