@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        _require_unicode(arguments)
         _dispatch(arguments)
     except InputError as error:
         _stop(str(error), 2)
@@ -64,6 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         first = str(error).splitlines()[0]
         _stop(f"out of memory ({first}); try fewer layers (--layers) or less data", 1)
+
+
+def _require_unicode(arguments: Sequence[str]) -> None:
+    """Refuse bytes that are no UTF-8: a run's files are, and name what they came from."""
+    for argument in arguments:
+        if any("\ud800" <= c <= "\udfff" for c in argument):
+            raise InputError(f"the argument {argument!a} is not UTF-8; rename that file or folder")
 
 
 def _dispatch(arguments: list[str]) -> None:

@@ -241,10 +241,12 @@ def _converted(hint: Any, value: Any, where: str, partial: Any) -> Any:
         value = [float(v) if isinstance(v, str) and _is_number(v) else v for v in value]
     try:
         return pydantic.TypeAdapter(hint).validate_json(_json(value), strict=True)
-    except (pydantic.ValidationError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         reason = "write it in quotes"  # a date, or something else that JSON has no name for
         if isinstance(error, pydantic.ValidationError):
             reason = error.errors()[0]["msg"]
+        elif isinstance(error, ValueError):
+            reason = str(error)  # an alias that holds itself
         raise InputError(f"{where}: came {value!r}; {reason}") from None
 
 

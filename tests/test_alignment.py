@@ -33,8 +33,8 @@ def aligned(tokenizer) -> Tokens:
 
 
 @functools.cache
-def trained_on_hard_strings(kind: str):
-    return kinds.train(kind, hard_strings())
+def trained_on_hard_strings(kind: str, every: int = 1):
+    return kinds.train(kind, hard_strings()[::every])
 
 
 @functools.cache
@@ -96,9 +96,10 @@ def test_a_lost_word_is_named_and_no_other(kind):
     assert not {word for _, word in named} & {"she", "walks", "a", "dog"}
 
 
+@pytest.mark.parametrize("every", [1, 2])  # the others have characters that it does not know
 @pytest.mark.parametrize("kind", FAST)
-def test_the_character_aligner_agrees_with_the_offsets_on_hard_strings(kind):
-    strings, tokenizer = hard_strings(), trained_on_hard_strings(kind)
+def test_the_character_aligner_agrees_with_the_offsets_on_hard_strings(kind, every):
+    strings, tokenizer = hard_strings(), trained_on_hard_strings(kind, every)
     same = (covers(aligned(tokenizer), strings) == covers(by_characters(tokenizer), strings)).all(1)
     assert same.mean() >= 0.99
 

@@ -92,6 +92,7 @@ PROBE = {
     f"{ENGLISH} --out x --task.sentence 3": ("'--task.sentence'", "nearest: '--task.sentences'"),
     f"{ENGLISH} --out x --task.train t": ("of the task 'english'", "probes tasks english"),
     f"{ENGLISH} --out x stray": ("stray",),
+    f"{ENGLISH} --out x --store \udcff": ("the argument '\\udcff' is not UTF-8", "rename"),
     f"{ENGLISH} --out x --draws": ("--draws",),
     f"{ENGLISH} --out x --draws many": ("--draws", "'many'"),
     f"{ENGLISH} --out x --draws -1": ("draws -1", "expected 0"),

@@ -1,5 +1,6 @@
 """The command ends with a code and a message, whatever files, settings and flags it is given."""
 
+import gc
 import random
 import re
 import shutil
@@ -11,6 +12,7 @@ from commands import run
 from spoilt import WORDS, conllu, json_lines, separated, spoilt
 
 ENVIRONMENT = re.compile(r"disk|memory|another run|mend that, then run the same command again")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # by `datasets`
 QUICK = ("--no-random-model", "--draws", "0", "--penalties", "1e-2", "--layers", "0")
 
 
@@ -236,7 +238,8 @@ def home(tiny, tmp_path_factory):
     (home / "t.tsv").write_text(separated(draw, "\t"), encoding="utf-8")
     (home / "t.jsonl").write_text(json_lines(draw), encoding="utf-8")
     (home / "t.conllu").write_text(conllu(draw), encoding="utf-8")
-    return home
+    yield home
+    gc.collect()  # of what lies about, here where its warnings are expected
 
 
 def check(home, tmp_path, seed: int) -> int:
