@@ -17,6 +17,8 @@ import yaml
 from probes.choices import Dtype, Lost, Part, Pooling, StoreDtype, Truncation, Unseen
 from probes.errors import InputError, unknown
 
+LEAST_PENALTY = 1e-12
+"""Below it a separable layer's solution runs off, and takes minutes to."""
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 MOST_DRAWS = 1000  # each is a label for every unit, held in memory
 
@@ -74,8 +76,10 @@ class ProbeConfig:
     """Of control tasks, random weights and resamples."""
 
     def __post_init__(self) -> None:
-        if not self.penalties or not all(0 < p < math.inf for p in self.penalties):
-            raise InputError(f"penalties {self.penalties}: expected at least one, all positive")
+        if not self.penalties or not all(LEAST_PENALTY <= p < math.inf for p in self.penalties):
+            raise InputError(
+                f"penalties {self.penalties}: expected at least one, all from {LEAST_PENALTY:g} on"
+            )
         if len(set(self.penalties)) < len(self.penalties):
             raise InputError(f"penalties {self.penalties}: one stands twice")
         if self.stride is not None and self.truncation != "window":

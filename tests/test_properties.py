@@ -34,9 +34,8 @@ any_kind = st.sampled_from(kinds.KINDS)
 
 def cases(quick: int, many: int):
     """Run a law on few cases, the same each time, or on many, others each time."""
-    sizes = [pytest.param(quick, True, id="quick")]
-    sizes.append(pytest.param(many, False, id="many", marks=pytest.mark.slow))
-    return pytest.mark.parametrize(("n", "same"), sizes)
+    more = pytest.param(many, False, id="many", marks=pytest.mark.slow)
+    return pytest.mark.parametrize(("n", "same"), [pytest.param(quick, True, id="quick"), more])
 
 
 def check(law, n: int, same: bool, *strategies) -> None:
@@ -62,8 +61,8 @@ def places(pieces: Pieces, text: int) -> np.ndarray:
 
 
 def cover(pieces: Pieces, *spans) -> list[tuple[int, int]]:
-    found = pieces.cover(np.zeros(len(spans), dtype=np.int64), np.array(spans, dtype=np.int64))
-    return [tuple(pair) for pair in found.tolist()]
+    index, at = np.zeros(len(spans), dtype=np.int64), np.array(spans, dtype=np.int64)
+    return [tuple(pair) for pair in pieces.cover(index, at).tolist()]
 
 
 @cases(400, 3000)
@@ -169,6 +168,7 @@ def test_bytes_cut_anywhere_stand_where_their_characters_do(n, same):
 POOLINGS = ("first", "last", "mean", "max", "cls")
 READ = {"bert": None, "gpt2": None, "t5": "both"}
 short = st.sampled_from((*zoo.SENTENCES, *hard_strings()[::7])) | anything
+few = st.sampled_from(zoo.SENTENCES) | anything
 corpora = st.lists(short, min_size=1, max_size=8)
 
 
@@ -228,7 +228,7 @@ def apart(encoder: TextEncoder, corpus, unit: str, **options) -> list[np.ndarray
 
 
 unit_kinds = st.sampled_from(("word", "sentence", "pair"))
-families = st.sampled_from(tuple(READ))
+families, limits = st.sampled_from(tuple(READ)), st.sampled_from((6, 9, 17))
 
 
 def check_apart(encoder: TextEncoder, corpus, unit: str, budget: int, pooling: str) -> None:
@@ -295,7 +295,40 @@ def test_windows_answer_every_word_whatever_their_stride(n, same, encoder_of):
         assert lost == np.flatnonzero(empty).tolist()
         assert all(np.isfinite(np.delete(layer, lost, axis=0)).all() for layer in X)
 
-    check(law, n, same, families, corpora, unit_kinds, st.integers(6, 24), st.data())
+    check(law, n, same, families, corpora, unit_kinds, limits, st.data())
+
+
+def in_windows(encoder: TextEncoder, text: str, stride: int):
+    """First and end content token of each window over a text, and its states by layer."""
+    pieces = encoder.tokenize([text])
+    n = len(pieces.content)
+    room = encoder.max_tokens - (len(pieces.ids) - n)
+    head, tail = pieces.ids[: pieces.content[0]], pieces.ids[pieces.content[-1] + 1 :]
+    firsts = {min(first, max(n - room, 0)) for first in range(0, n, stride)}
+    for first in sorted(firsts):
+        inner = pieces.ids[pieces.content[first : first + room]]
+        ids = torch.from_numpy(np.concatenate([head, inner, tail]))[None]
+        states = encoder.states_of(ids, torch.ones_like(ids), encoder.layers)
+        at = {k: len(head) + k.startswith("decoder") for k in states}  # after its start token
+        yield first, first + len(inner), {k: h[0, at[k] :] for k, h in states.items()}
+
+
+@cases(12, 250)
+def test_a_word_has_the_vector_of_a_window_that_holds_it(n, same, encoder_of):
+    def law(family, text, max_tokens, stride):
+        encoder, task = encoder_of(family, READ[family], max_tokens), units([text], "word")
+        if task is None or not len(encoder.tokenize([text]).content):
+            return
+        X, _ = vectors(task, encoder, truncation="window", stride=stride, pooling="mean")
+        read = list(in_windows(encoder, text, stride))
+        for unit, (first, end) in enumerate(cover(encoder.tokenize([text]), *task.spans)):
+            held = [(low, states) for low, high, states in read if low <= first < end <= high]
+            for layer, vector in zip(encoder.layers, (x[unit] for x in X), strict=True):
+                means = [s[layer][first - low : end - low].mean(0).numpy() for low, s in held]
+                near = [np.linalg.norm(vector - m) <= 1e-5 * np.linalg.norm(m) for m in means]
+                assert any(near) or not held, (unit, layer)
+
+    check(law, n, same, families, few, limits, st.integers(2, 4))
 
 
 @cases(60, 250)

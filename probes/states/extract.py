@@ -113,7 +113,9 @@ def extract(
     alone_each = deterministic or encoder.depends_on_length
     layout = _layout(task, encoder, policy, dtype, 1 if alone_each else budget)
     if world.is_first and (parts := nearest(root, layout)):
-        say(f"encoding anew: this corpus is stored here with another {', another '.join(parts)}")
+        rest = f", and {len(parts) - 3} more" if len(parts) > 3 else ""
+        said = f"{', another '.join(parts[:3])}{rest}"
+        say(f"encoding anew: this corpus is stored here with another {said}")
     with _prepared(root, layout, layers, world) as (store, missing):
         mine = missing[world.rank :: world.size]
         if mine:
