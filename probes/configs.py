@@ -78,7 +78,8 @@ class ProbeConfig:
     def __post_init__(self) -> None:
         if not self.penalties or not all(LEAST_PENALTY <= p < math.inf for p in self.penalties):
             raise InputError(
-                f"penalties {self.penalties}: expected at least one, all from {LEAST_PENALTY:g} on"
+                f"penalties {self.penalties}: expected at least one, all positive, "
+                f"{LEAST_PENALTY:g} or more"
             )
         if len(set(self.penalties)) < len(self.penalties):
             raise InputError(f"penalties {self.penalties}: one stands twice")
