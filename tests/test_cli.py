@@ -138,7 +138,7 @@ from probes.encoders import TextEncoder
 from probes.states import layout
 layout.SHARD_TEXTS = 8
 encode = TextEncoder.run
-TextEncoder.run = lambda *arguments: (time.sleep(0.1), encode(*arguments))[1]
+TextEncoder.run = lambda *arguments: (time.sleep(0.4), encode(*arguments))[1]
 main(sys.argv[1:])
 """
 

@@ -10,9 +10,7 @@ import pytest
 import torch
 import transformers
 
-from probes.encoders import TextEncoder, parse_layers
-from probes.encoders.align import Pieces, place, windows
-from probes.encoders.pooling import Segments, pool
+from probes.encoders import TextEncoder
 from probes.errors import InputError
 from probes.states import extract
 from probes.task import sentence_task, word_task
@@ -237,16 +235,6 @@ def test_cls_pooling_needs_a_token_before_the_text(tiny, tmp_path):
         extract(task, encoder, tmp_path, pooling="cls")
 
 
-def test_the_mean_over_one_sub_token_is_that_sub_token():
-    hidden = torch.randn(2, 5, 7)
-    segments = Segments(torch.tensor([3, 0, 1, 9]), torch.tensor([1, 2, 1]))
-    pooled = pool(hidden, segments, "mean")
-    flat = hidden.reshape(10, 7)
-    assert torch.equal(pooled[0], flat[3])
-    assert torch.equal(pooled[2], flat[9])
-    assert torch.allclose(pooled[1], flat[:2].mean(0))
-
-
 def test_a_long_text_is_an_error_unless_asked_otherwise(tiny, tmp_path):
     encoder = TextEncoder.from_pretrained(tiny("bert"))
     task = words_of(["she walks", "dog " * 99 + "dog"])
@@ -275,37 +263,6 @@ def test_truncation_counts_what_it_cuts(tiny, tmp_path):
     assert np.isfinite(store.X(3)[:12]).all()
 
 
-@pytest.mark.parametrize(("n", "room"), [(10, 8), (16, 8), (17, 8), (31, 7), (9, 8)])
-def test_windows_cover_all_tokens_and_units_lie_in_the_best_one(n, room):
-    cuts = windows(n + 2, n, room + 2, "window")
-    assert all(b - a == room for a, b in cuts)
-    assert {t for a, b in cuts for t in range(a, b)} == set(range(n))
-    for t in range(n):
-        rows, tokens = place(cuts, t, t + 1)
-        context = [min(t - a, b - 1 - t) for a, b in cuts]
-        assert tokens.tolist() == [t]
-        assert context[rows[0]] == max(context)
-    rows, tokens = place(cuts, 0, n)
-    assert tokens.tolist() == list(range(n))
-
-
-def test_a_token_over_the_edge_of_two_words_belongs_to_both():
-    pieces = Pieces.build(["ab cd"], [[1, 2]], [[(0, 4), (4, 5)]], [[0, 0]])
-    spans = np.array([[0, 2], [3, 5]])
-    assert pieces.cover(np.array([0, 0]), spans).tolist() == [[0, 1], [0, 2]]
-
-
-def test_unordered_offsets_are_searched_one_by_one():
-    pieces = Pieces.build(["ab cd"], [[1, 2]], [[(3, 5), (0, 2)]], [[0, 0]])
-    spans = np.array([[0, 2], [3, 5]])
-    assert pieces.cover(np.array([0, 0]), spans).tolist() == [[1, 2], [0, 1]]
-
-
-def test_useless_offsets_are_an_error():
-    with pytest.raises(ValueError, match="covers zero characters"):
-        Pieces.build(["ab cd"], [[1, 2]], [[(0, 0), (0, 0)]], [[0, 0]])
-
-
 def test_uncovered_words_are_reported_or_counted(tiny, tmp_path):
     encoder = TextEncoder.from_pretrained(tiny("bert"))
     words = [["she", "", "walks"], ["dog", "\u200b\x00", "barks"]]
@@ -321,26 +278,6 @@ def test_uncovered_words_are_reported_or_counted(tiny, tmp_path):
     assert np.isfinite(store.X(2)[[0, 2, 3, 5]]).all()
     with pytest.raises(InputError, match="--lost skip"):
         extract(task, encoder, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("spec", "chosen"),
-    [
-        ("all", "0 1 2 3 final"),
-        ("0-2", "0 1 2"),
-        ("3,0", "0 3"),
-        ("-1", "3"),
-        ("1,final", "1 final"),
-    ],
-)
-def test_layers_are_chosen_by_numbers_and_ranges(spec, chosen):
-    assert parse_layers(spec, ["0", "1", "2", "3", "final"]) == tuple(chosen.split())
-
-
-@pytest.mark.parametrize("spec", ["4", "2-9", "x", "", "final", "3-1", "-5"])
-def test_a_layer_that_is_not_there_names_the_valid_range(spec):
-    with pytest.raises(InputError, match=r"layers of this model: 0-3"):
-        parse_layers(spec, ["0", "1", "2", "3"])
 
 
 def test_unknown_models_are_one_message(tmp_path):
@@ -387,15 +324,6 @@ def without_bos(folder: str, to: Path) -> str:
 def _without_norm(encoder):
     encoder.model.encoder.layer[1].output.LayerNorm = torch.nn.Identity()
     return encoder
-
-
-def test_a_marker_of_white_space_begins_the_next_word_of_its_own_text():
-    texts = ["ab  cd ", "ef"]
-    ids = [[1, 9, 2, 9], [3]]
-    offsets = [[(0, 2), (2, 4), (4, 6), (6, 7)], [(0, 2)]]
-    pieces = Pieces.build(texts, ids, offsets, [[0] * 4, [0]], np.array([9]))
-    covered = pieces.cover(np.array([0, 0, 1]), np.array([[0, 2], [4, 6], [0, 2]]))
-    assert covered.tolist() == [[0, 1], [1, 3], [4, 5]]
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

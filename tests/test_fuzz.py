@@ -263,11 +263,11 @@ def check(home, tmp_path, seed: int) -> int:
 @pytest.mark.parametrize("seed", range(60))
 def test_any_input_ends_with_a_code_and_a_message(home, tmp_path, monkeypatch, seed):
     monkeypatch.chdir(tmp_path)
-    check(home, tmp_path, seed)
+    assert check(home, tmp_path, seed) in (0, 1, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60, 1060))
 def test_any_of_a_thousand_inputs_does(home, tmp_path, monkeypatch, seed):
     monkeypatch.chdir(tmp_path)
-    check(home, tmp_path, seed)
+    assert check(home, tmp_path, seed) in (0, 1, 2)

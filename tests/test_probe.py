@@ -16,14 +16,7 @@ from probes.states import extract
 from probes.task import word_task
 from zoo import SENTENCES
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Problems this small are slower on two."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @parametrize_with_checks([LinearProbe(), RidgeProbe()])

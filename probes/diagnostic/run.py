@@ -8,8 +8,8 @@ import platform
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,11 +18,11 @@ import numpy as np
 import probes
 from probes import configs
 from probes.configs import ProbeConfig
+from probes.diagnostic.folder import claimed, make_folder
 from probes.diagnostic.layers import LayerReport, probe_layers, unseen_type_share
 from probes.diagnostic.predictions import PREDICTIONS, prediction_columns
 from probes.doctor.verdict import find as find_verdict
 from probes.encoders import TextEncoder, parse_layers
-from probes.errors import InputError
 from probes.files import write_whole
 from probes.report.page import write_page
 from probes.results import Results
@@ -84,7 +84,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | N
         progress = Silent()
     if not world.is_first:
         return _run(config, world, progress)
-    with _claimed(Path(config.out), config):
+    with claimed(Path(config.out), config):
         if world.size > 1:
             progress.say(
                 f"{world.size} processes encode; the first alone solves the probes and writes"
@@ -95,7 +95,7 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | N
 def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
     start = time.perf_counter()
     tasks = config.task.load()
-    _make(_root(config), "--store")
+    make_folder(_root(config), "--store")
     loaded = time.perf_counter()
     stores, about = _encode(config, tasks, world, progress)
     _tell_verdict(about["doctor"], config, progress)
@@ -144,67 +144,6 @@ def _root(config: ProbeConfig) -> Path:
 
 def _listed(stores: Sequence[ActivationStore]) -> str:
     return ", ".join(dict.fromkeys(str(store.folder) for store in stores))
-
-
-@contextmanager
-def _claimed(out: Path, config: ProbeConfig) -> Iterator[None]:
-    """Take a folder for this run: a new one, or one of the same configuration.
-
-    Where the input cannot be used, a new one is given back, so that the corrected command may
-    name it; a run that is interrupted, or fails with its machine, keeps it, to be resumed.
-    """
-    text = configs.to_yaml(config).encode()
-    saved = out / "config.yaml"
-    if saved.is_file():
-        if difference := _first_difference(saved, config):
-            raise InputError(
-                f"{out} holds another run ({difference}); choose another --out, or remove that "
-                "folder"
-            )
-        write_whole(saved, text)
-        yield
-        return
-    was_there = out.exists()
-    if was_there and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is there and is no run; choose another --out")
-    _make(out, "--out")
-    write_whole(saved, text)
-    try:
-        yield
-    except InputError:
-        saved.unlink(missing_ok=True)
-        if not was_there and not any(out.iterdir()):
-            out.rmdir()
-        raise
-
-
-def _make(folder: Path, flag: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise InputError(
-            f"no folder can be made at {folder} ({error.strerror}); choose another {flag}"
-        ) from None
-
-
-def _first_difference(saved: Path, config: ProbeConfig) -> str:
-    try:
-        old = _flat(configs.read_yaml(saved))
-    except InputError:
-        return "its config.yaml is none of ours"
-    new = _flat(configs.identity(config))
-    for key in (*new, *(key for key in old if key not in ("out", "store"))):
-        if old.get(key) != new.get(key):
-            return f"{key}: {old.get(key)!r} there, {new.get(key)!r} here"
-    return ""
-
-
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        nested = {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else None
-        flat.update({str(key): value} if nested is None else nested)
-    return flat
 
 
 def _encode(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -42,14 +42,45 @@ def drift(there: Tensor, here: Tensor) -> float:
     Returns
     -------
     float
-        Computed in float64.
+        Computed in float64; infinite, too, where the shapes differ.
     """
+    if there.shape != here.shape:
+        return float("inf")
     a, b = there.double(), here.double()
     if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
         return float("inf")
     difference = (a - b).norm(dim=-1)
     ratio = difference / a.norm(dim=-1).clamp_min(torch.finfo(torch.float64).tiny)
     return float(torch.where(difference > 0, ratio, 0.0).max()) if ratio.numel() else 0.0
+
+
+def farthest(pairs: Iterable[tuple[str, Tensor, Tensor]]) -> tuple[float, str]:
+    """Find the largest `drift` among named pairs of vectors.
+
+    Parameters
+    ----------
+    pairs : iterable of (str, Tensor, Tensor)
+        What a pair is called, such as its layer; the reference; what is compared with it.
+
+    Returns
+    -------
+    worst : float
+        0 where all are equal.
+    where : str
+        The first name that has it; empty where all are equal.
+    """
+    worst, where = 0.0, ""
+    for name, there, here in pairs:
+        found = drift(there, here)
+        if found > worst:
+            worst, where = found, name
+    return worst, where
+
+
+def each(singles: Sequence[States], others: Sequence[States]) -> list[tuple[str, Tensor, Tensor]]:
+    """Pair the layers of texts that were computed twice."""
+    pairs = zip(singles, others, strict=True)
+    return [(layer, one[layer], other[layer]) for one, other in pairs for layer in one]
 
 
 def limit_of(encoder: TextEncoder) -> float:
@@ -60,7 +91,9 @@ def limit_of(encoder: TextEncoder) -> float:
 
 def shown(value: float) -> str:
     """Write a difference for people."""
-    return "0" if value == 0 else f"{value:.1e}"
+    if value == 0:
+        return "0"
+    return f"{value:.1e}" if value < 0.01 else f"{value:.2g}"
 
 
 def alone(encoder: TextEncoder, texts: Sequence[str]) -> list[States]:
@@ -72,13 +105,12 @@ def against(
     singles: Sequence[States], batch: States, starts: Sequence[int], what: str
 ) -> tuple[float, str, str]:
     """Compare rows of a batch with the texts alone: largest difference, layer, complaint."""
-    worst, where = 0.0, ""
     for layer, states in batch.items():
         if len(states) != len(singles):
             return float("inf"), layer, f"layer {layer} has {len(states)} rows of {len(singles)}"
-        for row, single in enumerate(singles):
-            n = single[layer].shape[1]
-            found = drift(single[layer][0], states[row, starts[row] : starts[row] + n])
-            if found > worst or found == float("inf"):
-                worst, where = found, layer
+    worst, where = farthest(
+        (layer, single[layer][0], states[row, starts[row] : starts[row] + single[layer].shape[1]])
+        for layer, states in batch.items()
+        for row, single in enumerate(singles)
+    )
     return worst, where, f"{what} differs by {shown(worst)} at layer {where}" if worst else ""

@@ -17,7 +17,8 @@ from probes.doctor.measure import (
     States,
     against,
     alone,
-    drift,
+    each,
+    farthest,
     limit_of,
     shown,
 )
@@ -44,7 +45,7 @@ def batch_is_single(
         exact_singles = alone(exact, texts)
         exact_batch = exact.hidden_states(texts, exact.layers)
         quarrel = against(exact_singles, exact_batch, [0] * len(texts), "")[0]
-        single_error = max(_errors(exact_singles, singles))
+        single_error = farthest(each(exact_singles, singles))[0]
         del exact
         gc.collect()  # hooks tie a model to its reader in a circle
         batch_error = against(exact_singles, batch, [0] * len(texts), "")[0]
@@ -68,23 +69,10 @@ def batch_is_single(
     )
 
 
-def _errors(exact: Sequence[States], singles: Sequence[States]) -> list[float]:
-    pairs = zip(exact, singles, strict=True)
-    return [drift(e[layer], s[layer]) for e, s in pairs for layer in e]
-
-
 def plain_forward(encoder: TextEncoder, texts: Sequence[str], singles: Sequence[States]) -> Check:
     """Each layer against the blocks' own inputs in a plain forward pass, by hooks set here."""
-    worst, where = 0.0, ""
-    for text, single in zip(texts, singles, strict=True):
-        for layer, states in _by_hooks(encoder, text).items():
-            found = (
-                drift(states, single[layer])
-                if states.shape == single[layer].shape
-                else float("inf")
-            )
-            if found > worst:
-                worst, where = found, layer
+    hooked = [_by_hooks(encoder, text) for text in texts]
+    worst, where = farthest(each(hooked, singles))
     if worst <= TOLERANCE:
         said = f"every layer is its block's input: largest difference {shown(worst)}"
         return Check("layers = plain forward", "pass", said, worst)
@@ -105,7 +93,9 @@ def _by_hooks(encoder: TextEncoder, text: str) -> States:
 
         def enter(module: Any, args: Any, kwargs: Any, prefix: str = prefix) -> None:
             values = (kwargs.get("hidden_states"), *args, *kwargs.values())
-            state = next(v for v in values if isinstance(v, Tensor) and v.ndim == 3)
+            state = next(
+                v for v in values if isinstance(v, Tensor) and v.is_floating_point() and v.ndim == 3
+            )
             seen.setdefault(prefix, []).append(state.clone())
 
         def leave(module: Any, args: Any, output: Any, prefix: str = prefix) -> None:
@@ -224,9 +214,8 @@ def position_0(encoder: TextEncoder, singles: Sequence[States]) -> Check:
 def deterministic(encoder: TextEncoder, texts: Sequence[str]) -> Check:
     """The same batch twice gives the same bits."""
     first, again = (encoder.hidden_states(texts, encoder.layers) for _ in range(2))
-    worst = max(drift(first[layer], again[layer]) for layer in first)
-    same = all(torch.equal(first[layer], again[layer]) for layer in first)
-    if same:
+    worst, _ = farthest(each([first], [again]))
+    if not worst:
         return Check("determinism", "pass", "the same batch twice gives the same bits", 0.0)
     return Check(
         "determinism",
@@ -248,15 +237,10 @@ def attention_is_eager(
     if used in ("eager", "None", "none"):
         return Check(name, "pass", "the plain implementation is the one in use")
     try:
-        plain = alone(load(encoder.dtype, "eager"), texts)  # type: ignore[arg-type]
+        plain = _alone_then_gone(load(encoder.dtype, "eager"), texts)  # type: ignore[arg-type]
     except InputError as error:
         return Check(name, "pass", f"not examined: {error}")
-    worst, where = 0.0, ""
-    for one, other in zip(plain, singles, strict=True):
-        for layer in one:
-            found = drift(one[layer], other[layer])
-            if found > worst:
-                worst, where = found, layer
+    worst, where = farthest(each(plain, singles))
     if worst <= 10 * limit_of(encoder):
         return Check(name, "pass", f"{used} equals eager: largest difference {shown(worst)}", worst)
     return Check(
@@ -266,6 +250,14 @@ def attention_is_eager(
         worst,
         "choose --attention eager",
     )
+
+
+def _alone_then_gone(encoder: TextEncoder, texts: Sequence[str]) -> list[States]:
+    """Compute each text alone, and let go of the model: hooks tie it to its reader in a circle."""
+    found = alone(encoder, texts)
+    del encoder
+    gc.collect()
+    return found
 
 
 def dtype_drift(
@@ -279,18 +271,10 @@ def dtype_drift(
     if encoder.dtype not in ("float32", "float64"):
         return Check(name, "pass", f"not examined: the model computes in {encoder.dtype}")
     try:
-        narrow = load("bfloat16")
+        narrow = _alone_then_gone(load("bfloat16"), texts)
     except InputError as error:
         return Check(name, "warn", str(error), None, "keep to --dtype float32 for this model")
-    theirs = alone(narrow, texts)
-    del narrow
-    gc.collect()  # hooks tie a model to its reader in a circle
-    pairs = list(zip(singles, theirs, strict=True))
-    found = {
-        layer: max(drift(single[layer], states[layer].float()) for single, states in pairs)
-        for layer in encoder.layers
-    }
-    layer, worst = max(found.items(), key=lambda item: item[1])
+    worst, layer = farthest(each(singles, narrow))
     said = f"vectors move by up to {worst:.1%} of their norm (layer {layer})"
     if worst <= 0.1:
         return Check(name, "pass", said, worst)

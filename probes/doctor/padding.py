@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from probes.doctor.measure import States, against, drift, limit_of, shown
+from probes.doctor.measure import States, against, farthest, limit_of, shown
 from probes.doctor.verdict import Check
 from probes.encoders import TextEncoder
 
@@ -75,11 +75,11 @@ def pad_is_eos(encoder: TextEncoder, texts: Sequence[str]) -> Check:
     kept = torch.nn.functional.pad(mask, (1, 0), value=1) if encoder.inputs.decodes else mask
     usual = encoder.states_of(ids, mask, encoder.layers)
     other = encoder.states_of(torch.where(mask == 1, ids, filler), mask, encoder.layers)
-    found = {}
-    for layer, states in usual.items():
-        real = (mask if states.shape[1] == mask.shape[1] else kept).bool()
-        found[layer] = drift(states[real], other[layer][real])
-    where, worst = max(found.items(), key=lambda item: item[1])
+    real = {mask.shape[1]: mask.bool(), kept.shape[1]: kept.bool()}
+    worst, where = farthest(
+        (layer, states[real[states.shape[1]]], other[layer][real[states.shape[1]]])
+        for layer, states in usual.items()
+    )
     if worst <= limit_of(encoder):
         return Check("pad = eos", "pass", f"{what}: largest difference {shown(worst)}", worst)
     return Check(

@@ -13,6 +13,7 @@ import numpy as np
 from probes.doctor.verdict import Check, Outcome
 from probes.encoders import TextEncoder
 from probes.encoders.align import Ints
+from probes.encoders.spelling import bare
 from probes.errors import InputError
 
 
@@ -79,6 +80,30 @@ def _sentences(content: str, path: str) -> list[str]:
         raise InputError(f"{path} is no CoNLL-U: {' '.join(str(error).split())}") from None
 
 
+def words_in(texts: Sequence[str]) -> tuple[Ints, Ints, list[str]]:
+    """Find the words of texts, by white space.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Any number.
+
+    Returns
+    -------
+    index : ndarray of shape (n_words,), int64
+        The text of each.
+    spans : ndarray of shape (n_words, 2), int64
+        Its characters.
+    words : list of str
+        Themselves.
+    """
+    found = [list(re.finditer(r"\S+", text)) for text in texts]
+    index = np.repeat(np.arange(len(texts)), [len(words) for words in found])
+    flat = [word for words in found for word in words]
+    spans = np.array([word.span() for word in flat], dtype=np.int64).reshape(-1, 2)
+    return index, spans, [word[0] for word in flat]
+
+
 @dataclass(frozen=True)
 class Alignment:
     """How the words of some texts fare.
@@ -126,9 +151,7 @@ def align_words(encoder: TextEncoder, texts: Sequence[str]) -> Alignment:
     Alignment
         Words that share a sub-token with a neighbour are not read back.
     """
-    found = [match for text in texts for match in re.finditer(r"\S+", text)]
-    index = np.repeat(np.arange(len(texts)), [len(re.findall(r"\S+", text)) for text in texts])
-    spans = np.array([match.span() for match in found], dtype=np.int64).reshape(-1, 2)
+    index, spans, found = words_in(texts)
     pieces, n_mended = encoder.tokens.pieces(texts)
     covered = pieces.cover(index, spans).tolist()
     uses = np.zeros(len(pieces.content) + 1, dtype=np.int64)
@@ -138,16 +161,16 @@ def align_words(encoder: TextEncoder, texts: Sequence[str]) -> Alignment:
     uses = np.cumsum(uses)[:-1]
     n_special = int(np.isin(pieces.ids[pieces.content], encoder.tokens.special_ids).sum())
     lost, misspelt, n_unknown = [], [], 0
-    for text, match, (first, end) in zip(index.tolist(), found, covered, strict=True):
+    for text, word, (first, end) in zip(index.tolist(), found, covered, strict=True):
         if first >= end:
-            lost.append((text, match[0]))
+            lost.append((text, word))
         elif uses[first:end].max() == 1:
             same = encoder.tokens.aligner.spells(
-                pieces.ids[pieces.content[first:end]].tolist(), match[0]
+                pieces.ids[pieces.content[first:end]].tolist(), word
             )
             n_unknown += same is None
             if same is False:
-                misspelt.append((text, match[0]))
+                misspelt.append((text, word))
     return Alignment(
         len(texts), len(found), lost, misspelt, n_unknown, n_mended, n_special, pieces.lengths
     )
@@ -202,7 +225,9 @@ def alignment(encoder: TextEncoder, texts: Sequence[str], what: str, *, own: boo
 def _first(words: Sequence[tuple[int, str]]) -> str:
     if not words:
         return ""
-    return f" (first {words[0][1][:30]!r} of text {words[0][0]})"
+    text, word = words[0][0], words[0][1][:30]
+    shown = repr(word) if bare(word) else ascii(word)  # marks and controls alone are not seen
+    return f" (first {shown} of text {text})"
 
 
 def _length(encoder: TextEncoder, lengths: Ints) -> Check:

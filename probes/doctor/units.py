@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from probes.choices import Pooling
-from probes.doctor.measure import TOLERANCE, States, drift, shown
+from probes.doctor.measure import TOLERANCE, States, farthest, shown
+from probes.doctor.text import words_in
 from probes.doctor.verdict import Check
 from probes.encoders import TextEncoder
-from probes.encoders.align import Ints, Pieces, windows
+from probes.encoders.align import Pieces, windows
+from probes.encoders.batches import Batch, plan_batches
 
 FEW = 4
 """Texts on which each pooling but the mean is tried."""
@@ -23,27 +23,11 @@ POOLINGS: tuple[Pooling, ...] = ("first", "last", "mean", "max")
 
 def pooled(encoder: TextEncoder, texts: Sequence[str]) -> Check:
     """Words pooled in a batch, against their own sub-tokens' states in that batch."""
-    pieces = encoder.tokenize(texts)
     worst, where = 0.0, ""
     for pooling in POOLINGS:
-        index, words = _words(texts if pooling == "mean" else texts[:FEW])
-        covered = pieces.cover(index, words).tolist()
-        budget = 16 * int(max(pieces.lengths))
-        tried = texts[: int(index[-1]) + 1]
-        plan = encoder.plan(tried, index, words, pooling=pooling, budget=budget)
-        for batch in plan.batches:
-            vectors: States = {}
-            encoder.run(batch, encoder.layers, pooling, vectors.__setitem__)
-            states = encoder.states_of(batch.input_ids, batch.attention_mask, encoder.layers)
-            for place, unit in enumerate(batch.units.tolist()):
-                row = _row_of(batch.input_ids, pieces, index[unit])
-                at = pieces.content[slice(*covered[unit])] - pieces.bounds[index[unit]]
-                for layer, found in vectors.items():
-                    later = encoder.inputs.decodes and not layer.startswith("encoder.")
-                    own = _reduced(states[layer][row, torch.from_numpy(at + later)], pooling)
-                    difference = drift(own, found[place])
-                    if difference > worst:
-                        worst, where = difference, f"{pooling}, layer {layer}"
+        found, layer = _pooled(encoder, texts if pooling == "mean" else texts[:FEW], pooling)
+        if found > worst:
+            worst, where = found, f"{pooling}, layer {layer}"
     if worst <= TOLERANCE:
         said = f"{', '.join(POOLINGS)} of their own sub-tokens: largest difference {shown(worst)}"
         return Check("words", "pass", said, worst)
@@ -51,11 +35,33 @@ def pooled(encoder: TextEncoder, texts: Sequence[str]) -> Check:
     return Check("words", "fail", said, worst, "do not use these vectors, and report the model")
 
 
-def _words(texts: Sequence[str]) -> tuple[Ints, Ints]:
-    """Text and span of every word, by white space."""
-    found = [[match.span() for match in re.finditer(r"\S+", text)] for text in texts]
-    index = np.repeat(np.arange(len(texts)), [len(spans) for spans in found])
-    return index, np.array([s for spans in found for s in spans], dtype=np.int64).reshape(-1, 2)
+def _pooled(encoder: TextEncoder, texts: Sequence[str], pooling: Pooling) -> tuple[float, str]:
+    pieces = encoder.tokenize(texts)
+    index, words, _ = words_in(texts)
+    covered = pieces.cover(index, words).tolist()
+    plan = encoder.plan(texts, index, words, pooling=pooling, budget=16 * int(max(pieces.lengths)))
+    pairs = []
+    for batch in plan.batches:
+        vectors, states = _both(encoder, batch, pooling)
+        for place, unit in enumerate(batch.units.tolist()):
+            row = _row_of(batch.input_ids, pieces, index[unit])
+            at = pieces.content[slice(*covered[unit])] - pieces.bounds[index[unit]]
+            for layer, found in vectors.items():
+                own = states[layer][row, torch.from_numpy(at + _shift(encoder, layer))]
+                pairs.append((layer, _reduced(own, pooling), found[place]))
+    return farthest(pairs)
+
+
+def _both(encoder: TextEncoder, batch: Batch, pooling: Pooling) -> tuple[States, States]:
+    """Give a batch's vectors as they go into a store, and its states."""
+    vectors: States = {}
+    encoder.run(batch, encoder.layers, pooling, vectors.__setitem__)
+    return vectors, encoder.states_of(batch.input_ids, batch.attention_mask, encoder.layers)
+
+
+def _shift(encoder: TextEncoder, layer: str) -> int:
+    """Count the positions before the text: a decoder's start token."""
+    return int(encoder.inputs.decodes and not layer.startswith("encoder."))
 
 
 def _row_of(ids: Tensor, pieces: Pieces, text: int) -> int:
@@ -81,40 +87,49 @@ def _reduced(states: Tensor, pooling: Pooling) -> Tensor:
 def windowed(encoder: TextEncoder, text: str) -> Check:
     """A text in overlapping windows: each word is read where it has most context."""
     name = "windows"
-    index, words = _words([text])
+    index, words, _ = words_in([text])
     pieces = encoder.tokenize([text])
     n_content = len(pieces.content)
-    limit = (int(pieces.lengths[0]) - n_content) + max(n_content // 3, 4)
     if n_content < 12:
         return Check(name, "pass", "not examined: no text is long enough")
-    plan = encoder.plan([text], index, words, pooling="last", truncation="window", limit=limit)
-    head = int(pieces.content[0])
+    limit = (int(pieces.lengths[0]) - n_content) + max(n_content // 3, 4)
+    plan = plan_batches(
+        [text],
+        pieces,
+        index,
+        words,
+        pooling="last",
+        limit=limit,
+        truncation="window",
+        budget=1,
+        pad_id=encoder.pad_id,
+        is_causal=encoder.is_causal,
+    )
     cuts = windows(int(pieces.lengths[0]), n_content, limit, "window")
     (batch,) = plan.batches
-    vectors: States = {}
-    encoder.run(batch, encoder.layers, "last", vectors.__setitem__)
-    states = encoder.states_of(batch.input_ids, batch.attention_mask, encoder.layers)
-    worst, where = 0.0, ""
+    vectors, states = _both(encoder, batch, "last")
+    covered = pieces.cover(index, words).tolist()
+    pairs = []
     for place, unit in enumerate(batch.units.tolist()):
-        ((first, end),) = pieces.cover(index[unit : unit + 1], words[unit : unit + 1]).tolist()
-        context = [
-            (first - a if encoder.is_causal else min(first - a, b - end))
-            if a <= first and end <= b
-            else -1
-            for a, b in cuts
-        ]
-        row = context.index(max(context))
-        if max(context) < 0:
+        row = _best(cuts, *covered[unit], is_causal=encoder.is_causal)
+        if row is None:
             continue  # longer than a window; its sub-tokens are read one by one
+        at = int(pieces.content[0]) + covered[unit][1] - 1 - cuts[row][0]
         for layer, found in vectors.items():
-            later = encoder.inputs.decodes and not layer.startswith("encoder.")
-            own = states[layer][row, head + end - 1 - cuts[row][0] + later]
-            difference = drift(own, found[place])
-            if difference > worst:
-                worst, where = difference, layer
-    complete = len(batch.units) == len(words) and not len(plan.lost)
-    if worst <= TOLERANCE and complete:
+            pairs.append((layer, states[layer][row, at + _shift(encoder, layer)], found[place]))
+    worst, where = farthest(pairs)
+    if worst <= TOLERANCE and len(batch.units) == len(words):
         said = f"{len(cuts)} windows answer every word where it has most context"
         return Check(name, "pass", f"{said}: largest difference {shown(worst)}", worst)
     said = f"words read elsewhere than where they have most context, by {shown(worst)} ({where})"
     return Check(name, "fail", said, worst, "do not use --truncation window with this model")
+
+
+def _best(cuts: Sequence[tuple[int, int]], first: int, end: int, *, is_causal: bool) -> int | None:
+    """Choose among the windows that hold a word whole the one with most context."""
+    context = {
+        row: first - a if is_causal else min(first - a, b - end)
+        for row, (a, b) in enumerate(cuts)
+        if a <= first and end <= b
+    }
+    return max(context, key=lambda row: context[row], default=None)

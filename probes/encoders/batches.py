@@ -88,7 +88,6 @@ def plan_batches(
     first_text: int = 0,
     is_causal: bool = False,
     leave_out_first: bool = False,
-    n_mended: int = 0,
 ) -> Plan:
     """Lay out the forward passes of a shard.
 
@@ -120,8 +119,6 @@ def plan_batches(
         Whether context in a window is what stands before.
     leave_out_first : bool
         Whether a unit that begins at position 0 of its row, and holds more, leaves that out.
-    n_mended : int
-        Is handed on.
 
     Returns
     -------
@@ -139,7 +136,7 @@ def plan_batches(
     n_units, per_unit = len(text_index), spans.shape[1] // 2
     parts = spans.reshape(-1, 2)
     covered = pieces.cover(np.repeat(text_index, per_unit), parts).reshape(n_units, per_unit, 2)
-    if leave_out_first:
+    if leave_out_first and len(pieces.content):
         covered = _without_first(pieces, text_index, covered)
     per_text = np.searchsorted(text_index, np.arange(len(pieces.lengths) + 1))
     laid: list[_Rows] = []
@@ -162,7 +159,6 @@ def plan_batches(
         cut=_concatenate(cut),
         n_truncated=n_truncated,
         n_windowed=n_windowed,
-        n_mended=n_mended,
     )
 
 

@@ -46,11 +46,11 @@ class Aligner:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._spelling = Spelling(tokenizer)
+        vocabulary = tokenizer.get_vocab()
+        self._spelling = Spelling(tokenizer, vocabulary)
         self._agreed: dict[tuple[int, str], bool] = {}
-        vocabulary = tokenizer.get_vocab().items()
         self.markers: Ints = np.array(
-            [i for token, i in vocabulary if not token.strip("Ġ▁ ")], dtype=np.int64
+            [i for token, i in vocabulary.items() if not token.strip("Ġ▁ ")], dtype=np.int64
         )
         self._marks = frozenset(self.markers.tolist())
         self.method: Method = "offsets" if self._passes_trial() else "characters"

@@ -139,13 +139,6 @@ def part_of(model: Any, part: Part | None, name: str) -> tuple[Any, tuple[Stack,
     return model, (Stack("encoder.", n_encoder, encoder), Stack("decoder.", n, decoder))
 
 
-def stacks_named(part: Part | None, stacks: Sequence[Stack]) -> str:
-    """Name what is read, the same whether it was chosen or is the default."""
-    if part in ("decoder", "both"):
-        return str(part)
-    return type(stacks[0].module).__name__
-
-
 def rope_depends_on_length(config: Any) -> bool:
     """Whether rotary embeddings change with the length of the longest row."""
     ropes = (getattr(config, field, None) for field in ("rope_parameters", "rope_scaling"))

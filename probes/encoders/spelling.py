@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from rapidfuzz.distance import Indel
@@ -26,6 +26,8 @@ class Spelling:
     ----------
     tokenizer : transformers.PreTrainedTokenizerBase
         With any backend.
+    vocabulary : collection of str
+        All its tokens.
 
     Attributes
     ----------
@@ -35,17 +37,18 @@ class Spelling:
         the same number for each byte (ByT5). Found by trial: whichever spells a text best.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, vocabulary: Collection[str]) -> None:
         self._tokenizer = tokenizer
         self._unknown = tokenizer.unk_token_id
-        self._space, self._prefix, self._suffix = _marks(tokenizer)
+        tried = tokenizer.convert_ids_to_tokens(
+            tokenizer(TRIAL, add_special_tokens=False)["input_ids"]
+        )
+        self._space = "▁" if any("▁" in token for token in tried) else ""  # as text it has none
+        self._prefix, self._suffix = _continuation(vocabulary)
         self._known: dict[int, bytes | None] = {}
-        self.kind: Kind = "characters"
-        self.kind = self._by_trial()
+        self.kind: Kind = self._by_trial(tried)
 
-    def _by_trial(self) -> Kind:
-        ids = self._tokenizer(TRIAL, add_special_tokens=False)["input_ids"]
-        tokens = self._tokenizer.convert_ids_to_tokens(ids)
+    def _by_trial(self, tokens: Sequence[str]) -> Kind:
         wanted = fold(TRIAL)
 
         def likeness(kind: Kind) -> float:
@@ -91,21 +94,18 @@ class Spelling:
         return token.encode("utf-8", "surrogatepass")
 
 
-def _marks(tokenizer: Any) -> tuple[str, str, str]:
-    """Find the marks by which tokens say that a space stands there, a word goes on, or ends.
+def _continuation(vocabulary: Collection[str]) -> tuple[str, str]:
+    """Find the marks by which many tokens say that a word goes on, or ends.
 
-    A tokenizer may hold the same characters as text; then few of its tokens have them, and those
-    of a text without them have none.
+    As text a tokenizer may hold the same characters; then few of its tokens have them.
     """
-    tokens = list(tokenizer.get_vocab())
-    enough = max(len(tokens) // 50, 3)
-    tried = tokenizer.convert_ids_to_tokens(tokenizer(TRIAL, add_special_tokens=False)["input_ids"])
-    space = "▁" if any("▁" in token for token in tried) else ""
-    prefix = "##" if sum(t.startswith("##") and len(t) > 2 for t in tokens) >= enough else ""
-    for suffix in ("</w>", "@@"):
-        if sum(t.endswith(suffix) and t != suffix for t in tokens) >= enough:
-            return space, prefix, suffix
-    return space, prefix, ""
+    enough = max(len(vocabulary) // 50, 3)
+
+    def is_mark(mark: str, has: Callable[[str, str], bool]) -> bool:
+        return sum(has(token, mark) and token != mark for token in vocabulary) >= enough
+
+    prefix = "##" if is_mark("##", str.startswith) else ""
+    return prefix, next((m for m in ("</w>", "@@") if is_mark(m, str.endswith)), "")
 
 
 @functools.cache

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -23,7 +24,6 @@ from probes.encoders.parts import (
     number_of_ids,
     part_of,
     rope_depends_on_length,
-    stacks_named,
 )
 from probes.encoders.pooling import pool
 from probes.encoders.tokens import Tokens
@@ -107,7 +107,8 @@ class TextEncoder:
         self.inputs = Inputs(
             module, name=name, decodes=part in ("decoder", "both"), device=self.device
         )
-        trials = self.inputs.trials(number_of_ids(module))
+        n_ids = number_of_ids(module)
+        trials = self.inputs.trials(n_ids)
         self._reader = LayerReader(self.model, stacks, *trials)
         self.n_layers = self._reader.n_layers
         self.is_causal = self._reader.is_causal if is_causal is None else is_causal
@@ -117,21 +118,19 @@ class TextEncoder:
         self.depends_on_length = rope_depends_on_length(self.config)
         # Such a model writes its frequencies down in each pass: one at a time.
         self._turn: Any = threading.Lock() if self.depends_on_length else nullcontext()
-        self.tokens = Tokens(
-            tokenizer, name=name, n_ids=number_of_ids(module), is_causal=self.is_causal
-        )
+        self.tokens = Tokens(tokenizer, name=name, n_ids=n_ids, is_causal=self.is_causal)
         self.max_tokens = most_tokens(
             module, tokenizer, max_tokens, n_before=int(self.inputs.decodes)
         )
         pad = tokenizer.pad_token_id
-        self.pad_id = pad if pad is not None and pad < self.tokens.n_ids else 0  # it is masked
+        self.pad_id = pad if pad is not None and pad < n_ids else 0  # it is masked
         self.dtype = str(next(self.model.parameters()).dtype).removeprefix("torch.")
         special = {"pad": self.pad_id, "start": self.inputs.start if self.inputs.decodes else None}
         self.fingerprint = {
             "weights": self.digest,
             **model_fingerprint(module),
             **tokenizer_fingerprint(tokenizer, special),
-            "part": stacks_named(part, stacks),
+            "part": part or ("encoder" if model.config.is_encoder_decoder else "whole"),
             "layers": str(self.semantics),
             "position 0": self.tokens.beginning,
             "alignment": f"{self.tokens.aligner.method}, version {CONTRACT}",
@@ -238,7 +237,6 @@ class TextEncoder:
         whole: bool = False,
         truncation: Truncation = "error",
         stride: int | None = None,
-        limit: int | None = None,
         budget: int = 1024,
         first_text: int = 0,
     ) -> Plan:
@@ -249,8 +247,6 @@ class TextEncoder:
         whole : bool
             Whether the units are whole texts: the mean of a causal model leaves position 0 out
             where the text itself begins there (`leaves_out_first`).
-        limit : int, optional
-            The most tokens a row may have, where it is to be less than `max_tokens`.
         texts, text_index, spans, pooling, truncation, stride, budget, first_text
             As `plan_batches`.
 
@@ -260,13 +256,13 @@ class TextEncoder:
             Its batches, and what is lost or cut.
         """
         pieces, n_mended = self.tokens.pieces(texts)
-        return plan_batches(
+        plan = plan_batches(
             texts,
             pieces,
             text_index,
             spans,
             pooling=pooling,
-            limit=self.max_tokens if limit is None else limit,
+            limit=self.max_tokens,
             truncation=truncation,
             stride=stride,
             budget=budget,
@@ -274,8 +270,8 @@ class TextEncoder:
             first_text=first_text,
             is_causal=self.is_causal,
             leave_out_first=whole and self.leaves_out_first(pooling),
-            n_mended=n_mended,
         )
+        return dataclasses.replace(plan, n_mended=n_mended)
 
     def leaves_out_first(self, pooling: Pooling) -> bool:
         """Whether the pooling of whole texts leaves position 0 out.
@@ -315,8 +311,13 @@ class TextEncoder:
             of = segments if hidden.shape[1] == width else later
             sink(name, pool(hidden, of, pooling).reshape(rows, -1))
 
-        with torch.inference_mode(), self._turn:
+        with self._running():
             self._reader.read(self.inputs(batch.input_ids, batch.attention_mask), layers, pooled)
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        with torch.inference_mode(), self._turn:
+            yield
 
     def hidden_states(self, texts: Sequence[str], layers: Sequence[str]) -> dict[str, Tensor]:
         """Compute whole layers of a few texts, padded on the right.
@@ -359,7 +360,7 @@ class TextEncoder:
             Copies.
         """
         found: dict[str, Tensor] = {}
-        with torch.inference_mode():
+        with self._running():
             self._reader.read(
                 self.inputs(ids, mask, **extra), layers, lambda n, h: found.update({n: h.clone()})
             )
@@ -400,7 +401,7 @@ class TextEncoder:
         if layer in ("final", "decoder.final"):
             return states
         inputs, states = self.inputs(ids, mask), states.to(self.device)
-        with torch.inference_mode():
+        with self._running():
             if layer == "encoder.final":
                 given = BaseModelOutput(last_hidden_state=states)
                 output = self.model(**inputs, encoder_outputs=given, return_dict=True)

@@ -121,11 +121,11 @@ def findings(summary: Summary) -> list[str]:
 def _contract(summary: Summary) -> str:
     found = summary.run.get("doctor")
     if not found:
-        return f"The model was not examined: `probes doctor {summary.run.get('model', '')}` does."
+        return f"The model was not examined: probes doctor {summary.run.get('model', '')} does it."
     if found["failed"]:
         return f"The model failed its examination: {', '.join(found['failed'])}."
     warned = f", with warnings: {', '.join(found['warned'])}" if found["warned"] else ""
-    return f"The model passed its examination (`probes doctor`){warned}."
+    return f"The model passed its examination (probes doctor){warned}."
 
 
 def _losses(summary: Summary) -> str:
