@@ -17,6 +17,7 @@ import numpy as np
 
 import probes
 from probes import configs
+from probes.choices import Pooling
 from probes.configs import ProbeConfig
 from probes.diagnostic.folder import claimed, make_folder
 from probes.diagnostic.layers import LayerReport, probe_layers, unseen_type_share
@@ -173,34 +174,10 @@ def _encode(
     )
     pooling = config.pooling or (default_pooling(encoder) if like is None else like["pooling"])
     layers = parse_layers(config.layers, encoder.layers)
-    name = Path(config.model).name + (" (random weights)" if random_weights is not None else "")
-    stores = []
-    for task in tasks:
-        title = f"encode {task.unit}s · {name}"
-        opened: list[int] = []
-
-        def stage(n: int, title: str = title, opened: list[int] = opened) -> Stage:
-            opened.append(n)
-            return progress.stage(title, n)
-
-        store = extract(
-            task,
-            encoder,
-            str(_root(config)),
-            layers=layers,
-            pooling=pooling,
-            truncation=config.truncation,
-            stride=config.stride,
-            lost=config.lost,
-            dtype=config.store_dtype,
-            deterministic=config.deterministic,
-            world=world,
-            stage=stage,
-            say=progress.say if like is None else Silent().say,
-        )
-        if not opened:
-            progress.say(f"{title}: already in {store.folder}")
-        stores.append(store)
+    stores = [
+        _fill(task, encoder, layers, pooling, config, world, progress, is_random=like is not None)
+        for task in tasks
+    ]
     about = {
         "run": Path(config.out).name,
         "model": config.model,
@@ -217,6 +194,46 @@ def _encode(
     del encoder
     gc.collect()  # hooks tie a model to its reader in a circle
     return stores, about
+
+
+def _fill(
+    task: Task,
+    encoder: TextEncoder,
+    layers: Sequence[str],
+    pooling: Pooling,
+    config: ProbeConfig,
+    world: World,
+    progress: Progress,
+    *,
+    is_random: bool,
+) -> ActivationStore:
+    """Fill the store of a task, and say so where there was nothing to encode."""
+    name = Path(config.model).name + (" (random weights)" if is_random else "")
+    title = f"encode {task.unit}s · {name}"
+    opened: list[int] = []
+
+    def stage(n: int) -> Stage:
+        opened.append(n)
+        return progress.stage(title, n)
+
+    store = extract(
+        task,
+        encoder,
+        str(_root(config)),
+        layers=layers,
+        pooling=pooling,
+        truncation=config.truncation,
+        stride=config.stride,
+        lost=config.lost,
+        dtype=config.store_dtype,
+        deterministic=config.deterministic,
+        world=world,
+        stage=stage,
+        say=Silent().say if is_random else progress.say,
+    )
+    if not opened:
+        progress.say(f"{title}: already in {store.folder}")
+    return store
 
 
 def _probe(
