@@ -1,0 +1,1 @@
+"""Role schemes and tensor product decomposition (McCoy et al. 2019)."""

@@ -1,0 +1,425 @@
+"""Role schemes: what place each item of a sequence has, in one of several senses of the word.
+
+The six of McCoy et al. (2019, section 2 and table 1), their parts, sums and products, and any
+function of one's own.
+"""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from probes.errors import InputError, unknown
+from probes.roles.sequences import Fillers, Sentence
+from probes.roles.trees import (
+    Tree,
+    balanced,
+    left_branching,
+    paths,
+    random_tree,
+    right_branching,
+    smallest_first,
+)
+
+Role = Hashable
+
+
+class _Edge:
+    """What stands before the first item and after the last; no word is equal to it."""
+
+    def __repr__(self) -> str:
+        return "#"
+
+
+EDGE = _Edge()
+
+
+class RoleScheme(ABC):
+    """A function from a sequence to one role for each of its fillers.
+
+    Schemes add and multiply. In the product of two schemes an item has the pair of its roles; in
+    their sum it is bound twice, once to each of them.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name, as `parse_scheme` reads it."""
+
+    @abstractmethod
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give each item its role.
+
+        Parameters
+        ----------
+        sequence : sequence of fillers, or Sentence
+            Of any length.
+
+        Returns
+        -------
+        list of hashable
+            One role an item.
+        """
+
+    @property
+    def parts(self) -> tuple[RoleScheme, ...]:
+        """The schemes of which this is the sum: itself alone, if it is none."""
+        return (self,)
+
+    def __add__(self, other: RoleScheme) -> RoleScheme:
+        return Sum((*self.parts, *other.parts))
+
+    def __mul__(self, other: RoleScheme) -> RoleScheme:
+        return Product(self, other)
+
+
+@dataclass(frozen=True)
+class BagOfWords(RoleScheme):
+    """One role for all."""
+
+    name = "bow"
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give each item the role ``r_0``."""
+        return ["r_0"] * len(sequence)
+
+
+@dataclass(frozen=True)
+class LeftToRight(RoleScheme):
+    """The place from the left, from 0 on."""
+
+    name = "ltr"
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give item i the role i."""
+        return list(range(len(sequence)))
+
+
+@dataclass(frozen=True)
+class RightToLeft(RoleScheme):
+    """The place from the right, from 0 on."""
+
+    name = "rtl"
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give item i of n the role n - 1 - i."""
+        return list(range(len(sequence) - 1, -1, -1))
+
+
+@dataclass(frozen=True)
+class Bidirectional(RoleScheme):
+    """The places from both sides: a role for each length and place."""
+
+    name = "bi"
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give item i of n the role (i, n - 1 - i)."""
+        return list(_both_places(len(sequence)))
+
+
+@functools.cache
+def _both_places(n: int) -> tuple[tuple[int, int], ...]:
+    return tuple((i, n - 1 - i) for i in range(n))
+
+
+class Wickelrole(NamedTuple):
+    """A pair of neighbours, printed ``previous_next``."""
+
+    previous: Hashable
+    next: Hashable
+
+    def __str__(self) -> str:
+        return f"{self.previous}_{self.next}"
+
+
+@dataclass(frozen=True)
+class _Neighbours(RoleScheme):
+    """Schemes of the neighbours.
+
+    Parameters
+    ----------
+    annotation : str, optional
+        The annotation of a `Sentence` (``"upos"``) that is looked at; by default the fillers
+        themselves.
+    """
+
+    annotation: str | None = None
+
+    def _padded(self, sequence: Fillers) -> list[Hashable]:
+        return [EDGE, *_looked_at(sequence, self.annotation), EDGE]
+
+    def _named(self, base: str) -> str:
+        return base if self.annotation is None else f"{base}:{self.annotation}"
+
+
+class Wickel(_Neighbours):
+    """Wickelroles: the items before and after."""
+
+    @property
+    def name(self) -> str:
+        """``wickel``, and the annotation."""
+        return self._named("wickel")
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give each item the pair of its neighbours; `EDGE` where there is none."""
+        padded = self._padded(sequence)
+        return [Wickelrole(*pair) for pair in zip(padded, padded[2:], strict=False)]
+
+
+class Previous(_Neighbours):
+    """The item before."""
+
+    @property
+    def name(self) -> str:
+        """``previous``, and the annotation."""
+        return self._named("previous")
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give each item the one before it; `EDGE` where there is none."""
+        return self._padded(sequence)[:-2]
+
+
+class Next(_Neighbours):
+    """The item after."""
+
+    @property
+    def name(self) -> str:
+        """``next``, and the annotation."""
+        return self._named("next")
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give each item the one after it; `EDGE` where there is none."""
+        return self._padded(sequence)[2:]
+
+
+def _looked_at(sequence: Fillers, annotation: str | None) -> Sequence[Hashable]:
+    if annotation is None:
+        return sequence
+    known = sequence.annotations if isinstance(sequence, Sentence) else {}
+    if annotation not in known:
+        raise unknown("annotation of the sentence", annotation, known)
+    return known[annotation]
+
+
+def annotated(sequence: Fillers) -> Tree:
+    """Take the tree that a `Sentence` carries.
+
+    Raises
+    ------
+    InputError
+        If it carries none.
+    """
+    tree = sequence.tree if isinstance(sequence, Sentence) else None
+    if tree is None:
+        raise InputError(
+            f"the sequence {_shown(sequence)} carries no tree; give it one (heads or brackets), or "
+            "choose tree:right, tree:left, tree:balanced or tree:random"
+        )
+    return tree
+
+
+PARSES: dict[str, Callable[[Fillers], Tree]] = {
+    "digits": smallest_first,
+    "parse": annotated,
+    "right": right_branching,
+    "left": left_branching,
+    "balanced": balanced,
+    "random": random_tree,
+}
+"""The trees that ``tree:NAME`` stands for."""
+
+
+@dataclass(frozen=True)
+class TreeRoles(RoleScheme):
+    """The path from the root of a binary tree to the item.
+
+    Parameters
+    ----------
+    parse : callable, optional
+        From a sequence to its tree; by default the digits' (`smallest_first`), or of a `Sentence`
+        the tree that it carries.
+    """
+
+    parse: Callable[[Fillers], Tree] | None = None
+
+    @property
+    def name(self) -> str:
+        """``tree``, and the name of the parse."""
+        if self.parse is None:
+            return "tree"
+        known = {parse: name for name, parse in PARSES.items()}
+        return f"tree:{known.get(self.parse, getattr(self.parse, '__name__', 'own'))}"
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give each item its path, ``L`` and ``R`` for left and right."""
+        if not len(sequence):
+            return []
+        parse = self.parse or (annotated if isinstance(sequence, Sentence) else smallest_first)
+        return list(paths(parse(sequence)))
+
+
+@dataclass(frozen=True)
+class Product(RoleScheme):
+    """The pair of two schemes' roles.
+
+    Parameters
+    ----------
+    first, second : RoleScheme
+        Of which neither is a sum.
+
+    Raises
+    ------
+    InputError
+        If one is a sum: multiply its parts, and add the products.
+    """
+
+    first: RoleScheme
+    second: RoleScheme
+
+    def __post_init__(self) -> None:
+        if len(self.first.parts) > 1 or len(self.second.parts) > 1:
+            raise InputError(
+                f"a product with a sum: {self.name}; multiply the parts of the sum, and add them"
+            )
+
+    @property
+    def name(self) -> str:
+        """The two names with ``*`` between them."""
+        return f"{self.first.name}*{self.second.name}"
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give each item the pair of its two roles."""
+        return list(zip(self.first.roles(sequence), self.second.roles(sequence), strict=True))
+
+
+@dataclass(frozen=True)
+class Sum(RoleScheme):
+    """Several schemes at once: each item is bound to its role in each of them.
+
+    Parameters
+    ----------
+    addends : tuple of RoleScheme
+        None of them a sum.
+    """
+
+    addends: tuple[RoleScheme, ...]
+
+    @property
+    def name(self) -> str:
+        """The names with ``+`` between them."""
+        return "+".join(part.name for part in self.addends)
+
+    @property
+    def parts(self) -> tuple[RoleScheme, ...]:
+        """The addends."""
+        return self.addends
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Give each item its roles in all addends, as a labelling: one tuple."""
+        return list(zip(*(part.roles(sequence) for part in self.addends), strict=True))
+
+
+@dataclass(frozen=True)
+class Own(RoleScheme):
+    """A function as a scheme.
+
+    Parameters
+    ----------
+    function : callable
+        From a sequence to one hashable role for each item.
+    title : str, optional
+        The scheme's name; the function's by default.
+    """
+
+    function: Callable[[Fillers], Sequence[Role]]
+    title: str = ""
+
+    @property
+    def name(self) -> str:
+        """The title, or the function's name."""
+        return self.title or getattr(self.function, "__name__", "own")
+
+    def roles(self, sequence: Fillers) -> list[Role]:
+        """Call the function, and see that it gave one role an item."""
+        roles = list(self.function(sequence))
+        if len(roles) != len(sequence):
+            raise InputError(
+                f"the scheme {self.name!r} gave {len(roles)} roles for the {len(sequence)} items "
+                f"of {_shown(sequence)}; it must give one for each"
+            )
+        return roles
+
+
+SIX: tuple[RoleScheme, ...] = (
+    LeftToRight(),
+    RightToLeft(),
+    Bidirectional(),
+    Wickel(),
+    TreeRoles(),
+    BagOfWords(),
+)
+"""Those of McCoy et al. (2019), in the order of their table."""
+
+TITLES = {
+    "ltr": "Left-to-right",
+    "rtl": "Right-to-left",
+    "bi": "Bidirectional",
+    "wickel": "Wickelroles",
+    "tree": "Tree",
+    "bow": "Bag of words",
+}
+
+
+def parse_scheme(text: str) -> RoleScheme:
+    """Read the name of a scheme.
+
+    Parameters
+    ----------
+    text : str
+        ``bow``, ``ltr``, ``rtl``, ``bi``, ``wickel``, ``previous``, ``next``, ``tree``; the last
+        four with what they look at (``wickel:upos``, ``tree:random``); products (``ltr*rtl``) and
+        sums of them (``ltr+rtl``).
+
+    Returns
+    -------
+    RoleScheme
+        Whose name is the text.
+
+    Raises
+    ------
+    InputError
+        If a part of the name is unknown. The message names the nearest.
+    """
+    sums = []
+    for addend in text.split("+"):
+        factors = [_base(factor.strip()) for factor in addend.split("*")]
+        sums.append(functools.reduce(lambda a, b: a * b, factors))
+    return functools.reduce(lambda a, b: a + b, sums)
+
+
+def _base(text: str) -> RoleScheme:
+    plain: dict[str, RoleScheme] = {s.name: s for s in (*SIX, Previous(), Next())}
+    base, _, of = text.partition(":")
+    if base not in plain:
+        raise unknown("role scheme", text, plain)
+    if not of:
+        if text.endswith(":"):
+            raise InputError(f"role scheme {text!r}: nothing stands after the colon")
+        return plain[base]
+    if base == "tree":
+        if of not in PARSES:
+            raise unknown(f"tree of the role scheme {text!r}:", of, PARSES)
+        return TreeRoles(PARSES[of])
+    neighbours: dict[str, Any] = {"wickel": Wickel, "previous": Previous, "next": Next}
+    if base not in neighbours:
+        raise InputError(f"role scheme {text!r}: {base} takes nothing after a colon")
+    scheme: RoleScheme = neighbours[base](of)
+    return scheme
+
+
+def _shown(sequence: Fillers) -> str:
+    text = " ".join(str(item) for item in sequence)
+    return repr(text if len(text) <= 60 else text[:57] + "…")
