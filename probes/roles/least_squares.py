@@ -1,0 +1,281 @@
+"""Ridge regression on sparse designs, exact, for many targets and penalties.
+
+minimise  (1/n) ‖Z − X B − 1 bᵀ‖² + λ ‖B‖²,  with λ chosen a layer on held-out rows.
+
+Everything is computed from additive moments (n, Σx, Σxxᵀ, Σxzᵀ); where there are fewer rows than
+columns, from the rows' products instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
+
+from probes.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+PENALTIES: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10)
+"""Tried on held-out rows, per mean loss, the strongest first."""
+
+DENSE = 0.02
+"""A design that holds more than this share of numbers is multiplied as a dense one."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearFit:
+    """A fitted map from a design to targets.
+
+    Parameters
+    ----------
+    intercept : ndarray of shape (n_targets,)
+        b.
+    coef : ndarray of shape (n_columns, n_targets), or None
+        B; None where it is kept as what follows.
+    rows : csr_array of shape (n_rows, n_columns), or None
+        The training rows, of which B is a combination: Xᵀ A.
+    dual : ndarray of shape (n_rows, n_targets), or None
+        A.
+    penalties : ndarray of shape (n_layers,)
+        The λ of each layer.
+    losses : ndarray of shape (n_penalties, n_layers)
+        Mean squared error on the held-out rows.
+    """
+
+    intercept: Floats
+    coef: Floats | None
+    rows: sparse.csr_array | None
+    dual: Floats | None
+    penalties: Floats
+    losses: Floats
+
+    def predict(self, X: sparse.csr_array) -> Floats:
+        """Map a design of shape (n, n_columns) to targets, shape (n, n_targets)."""
+        if self.coef is not None:
+            return np.asarray(X @ self.coef) + self.intercept
+        assert self.rows is not None and self.dual is not None
+        return _product(X, self.rows) @ self.dual + self.intercept
+
+    def direction(self, x: sparse.csr_array) -> Floats:
+        """Map a design of shape (n, n_columns) to targets, without the intercept."""
+        return self.predict(x) - self.intercept
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What a least-squares fit needs to know of some rows; moments of disjoint rows add.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    x, z : ndarray of shape (n_columns,) and (n_targets,)
+        Sums.
+    xx, xz : ndarray of shape (n_columns, n_columns) and (n_columns, n_targets)
+        Sums of products, not centred.
+    """
+
+    n: int
+    x: Floats
+    z: Floats
+    xx: Floats
+    xz: Floats
+
+    @classmethod
+    def of(cls, X: sparse.csr_array, Z: npt.NDArray[Any]) -> Moments:
+        """Sum over rows; Z of shape (n, n_targets)."""
+        Z = np.asarray(Z, dtype=np.float64)
+        xx = _gram(X)
+        return cls(X.shape[0], np.asarray(X.sum(axis=0)), Z.sum(axis=0), xx, np.asarray(X.T @ Z))
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(
+            self.n + other.n,
+            self.x + other.x,
+            self.z + other.z,
+            self.xx + other.xx,
+            self.xz + other.xz,
+        )
+
+    def centred(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Give the means of x and z, and the centred mean products of x with x and with z."""
+        x, z = self.x / self.n, self.z / self.n
+        return x, z, self.xx / self.n - np.outer(x, x), self.xz / self.n - np.outer(x, z)
+
+
+def _gram(X: sparse.csr_array) -> Floats:
+    if X.nnz > DENSE * X.shape[0] * X.shape[1]:
+        dense = X.toarray()
+        return dense.T @ dense
+    return np.asarray((X.T @ X).toarray())
+
+
+def _product(X: sparse.csr_array, Y: sparse.csr_array) -> Floats:
+    """Multiply two designs, X Yᵀ."""
+    if max(X.nnz / max(X.shape[0], 1), Y.nnz / max(Y.shape[0], 1)) > DENSE * X.shape[1]:
+        return np.asarray(X.toarray() @ Y.toarray().T)
+    return np.asarray((X @ Y.T).toarray())
+
+
+def fit_least_squares(
+    X: sparse.csr_array,
+    Z: npt.NDArray[Any],
+    held_out: npt.NDArray[np.bool_],
+    *,
+    n_layers: int = 1,
+    penalties: Sequence[float] = PENALTIES,
+    refit: bool = True,
+) -> LinearFit:
+    """Fit all layers at the penalty that held-out rows choose for each.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n, n_columns)
+        The design.
+    Z : ndarray of shape (n, n_layers · width)
+        Targets, the layers side by side.
+    held_out : ndarray of shape (n,), bool
+        Rows by which the penalty is chosen; the others are fitted.
+    n_layers : int
+        How many layers stand in `Z`.
+    penalties : sequence of float
+        Positive, per mean loss.
+    refit : bool
+        Whether the held-out rows are fitted, too, once the penalty is chosen.
+
+    Returns
+    -------
+    LinearFit
+        In float64.
+
+    Raises
+    ------
+    InputError
+        If no rows are left to fit or to choose by, a penalty is not positive, or Z is not finite.
+    """
+    _check(X, Z, held_out, penalties)
+    order = sorted(penalties, reverse=True)
+    primal = X.shape[1] <= int((~held_out).sum())
+    fitted: _Primal | _Dual = (_Primal if primal else _Dual)(X, Z, ~held_out)
+    losses = np.empty((len(order), n_layers))
+    seen, wanted = X[held_out], np.asarray(Z[held_out], dtype=np.float64)
+    if len(order) > 1:
+        for k, penalty in enumerate(order):
+            errors = (fitted.predict(penalty, seen) - wanted) ** 2
+            losses[k] = errors.reshape(len(errors), n_layers, -1).mean(axis=(0, 2))
+    else:
+        losses[:] = np.nan
+    chosen = np.argmin(losses, axis=0) if len(order) > 1 else np.zeros(n_layers, dtype=np.int64)
+    whole = fitted.extended(X, Z) if refit else fitted
+    return whole.finish(np.asarray(order)[chosen], losses)
+
+
+def _check(
+    X: sparse.csr_array,
+    Z: npt.NDArray[Any],
+    held_out: npt.NDArray[np.bool_],
+    penalties: Sequence[float],
+) -> None:
+    if X.shape[0] != len(Z):
+        raise InputError(f"{X.shape[0]} sequences and {len(Z)} encodings; give one for each")
+    if not np.isfinite(Z).all():
+        row = int(np.flatnonzero(~np.isfinite(Z).all(axis=1))[0])
+        raise InputError(f"the encoding of sequence {row} holds NaN or infinity")
+    if not penalties or min(penalties) <= 0:
+        raise InputError(f"penalties {tuple(penalties)}; expected at least one, all positive")
+    if held_out.all() or (len(penalties) > 1 and not held_out.any()):
+        raise InputError(
+            f"{len(held_out)} sequences, {int(held_out.sum())} of them held out to choose the "
+            "penalty; expected some of both, give more sequences or a single penalty"
+        )
+
+
+class _Primal:
+    """Fewer columns than rows: solve with the columns' products."""
+
+    def __init__(
+        self,
+        X: sparse.csr_array,
+        Z: npt.NDArray[Any],
+        keep: npt.NDArray[np.bool_],
+        moments: Moments | None = None,
+    ) -> None:
+        self._keep = keep
+        self._moments = Moments.of(X[keep], Z[keep]) if moments is None else moments
+        self._x, self._z, self._xx, self._xz = self._moments.centred()
+
+    def extended(self, X: sparse.csr_array, Z: npt.NDArray[Any]) -> _Primal:
+        """Take in the rows that were left out; no other is summed again."""
+        more = Moments.of(X[~self._keep], Z[~self._keep])
+        return _Primal(X, Z, np.ones_like(self._keep), self._moments + more)
+
+    def _coef(self, penalty: float, targets: slice | Floats = slice(None)) -> Floats:
+        regular = self._xx.copy()
+        regular.flat[:: len(regular) + 1] += penalty
+        factor = cho_factor(regular, overwrite_a=True, check_finite=False)
+        return np.asarray(cho_solve(factor, self._xz[:, targets], check_finite=False))
+
+    def predict(self, penalty: float, X: sparse.csr_array) -> Floats:
+        coef = self._coef(penalty)
+        return np.asarray(X @ coef) + (self._z - self._x @ coef)
+
+    def finish(self, penalties: Floats, losses: Floats) -> LinearFit:
+        width = self._xz.shape[1] // len(penalties)
+        coef = np.empty_like(self._xz)
+        for penalty in np.unique(penalties):
+            targets = np.repeat(penalties == penalty, width)
+            coef[:, targets] = self._coef(float(penalty), targets)
+        return LinearFit(self._z - self._x @ coef, coef, None, None, penalties, losses)
+
+
+class _Dual:
+    """Fewer rows than columns: solve with the rows' products."""
+
+    def __init__(
+        self,
+        X: sparse.csr_array,
+        Z: npt.NDArray[Any],
+        keep: npt.NDArray[np.bool_],
+    ) -> None:
+        self._rows = X[keep]
+        Z = np.asarray(Z[keep], dtype=np.float64)
+        self._mean = Z.mean(axis=0)
+        self._Z = Z - self._mean
+        products = _product(self._rows, self._rows)
+        self._means = products.mean(axis=0)
+        self._overall = float(self._means.mean())
+        self._products = products - self._means - self._means[:, None] + self._overall
+
+    def extended(self, X: sparse.csr_array, Z: npt.NDArray[Any]) -> _Dual:
+        """Take in the rows that were left out."""
+        return _Dual(X, Z, np.ones(X.shape[0], dtype=bool))
+
+    def _factor(self, penalty: float) -> Any:
+        n = len(self._products)
+        regular = self._products / n
+        regular.flat[:: n + 1] += penalty
+        return cho_factor(regular, overwrite_a=True, check_finite=False)
+
+    def predict(self, penalty: float, X: sparse.csr_array) -> Floats:
+        n = len(self._products)
+        across = _product(X, self._rows)
+        across += self._overall - self._means - across.mean(axis=1)[:, None]
+        hat = cho_solve(self._factor(penalty), across.T, check_finite=False)
+        return np.asarray(hat.T @ self._Z) / n + self._mean
+
+    def finish(self, penalties: Floats, losses: Floats) -> LinearFit:
+        n, width = len(self._products), self._Z.shape[1] // len(penalties)
+        dual = np.empty_like(self._Z)
+        for penalty in np.unique(penalties):
+            targets = np.repeat(penalties == penalty, width)
+            solved = cho_solve(self._factor(penalty), self._Z[:, targets], check_finite=False)
+            dual[:, targets] = solved / n
+        dual -= dual.mean(axis=0)  # zero but for rounding: B is a combination of centred rows
+        intercept = self._mean - self._means @ dual
+        return LinearFit(intercept, None, self._rows, dual, penalties, losses)
