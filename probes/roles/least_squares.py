@@ -22,7 +22,13 @@ from probes.errors import InputError
 Floats = npt.NDArray[np.float64]
 
 PENALTIES: tuple[float, ...] = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10)
-"""Tried on held-out rows, per mean loss, the strongest first."""
+"""Tried on held-out rows, per mean loss, from the strongest on, until all layers have had enough;
+then half a decade to both sides of those that were chosen."""
+
+HALF = 10**0.5
+
+ENOUGH = 1.02
+"""A weaker penalty is left untried where the last had this many times the best held-out loss."""
 
 DENSE = 0.02
 """A design that holds more than this share of numbers is multiplied as a dense one."""
@@ -44,8 +50,8 @@ class LinearFit:
         A.
     penalties : ndarray of shape (n_layers,)
         The λ of each layer.
-    losses : ndarray of shape (n_penalties, n_layers)
-        Mean squared error on the held-out rows.
+    losses : dict of float to ndarray of shape (n_layers,)
+        By penalty, the mean squared error on the held-out rows; empty where only one was given.
     """
 
     intercept: Floats
@@ -53,7 +59,7 @@ class LinearFit:
     rows: sparse.csr_array | None
     dual: Floats | None
     penalties: Floats
-    losses: Floats
+    losses: dict[float, Floats]
 
     def predict(self, X: sparse.csr_array) -> Floats:
         """Map a design of shape (n, n_columns) to targets, shape (n, n_targets)."""
@@ -160,20 +166,31 @@ def fit_least_squares(
         If no rows are left to fit or to choose by, a penalty is not positive, or Z is not finite.
     """
     _check(X, Z, held_out, penalties)
-    order = sorted(penalties, reverse=True)
     primal = X.shape[1] <= int((~held_out).sum())
     fitted: _Primal | _Dual = (_Primal if primal else _Dual)(X, Z, ~held_out)
-    losses = np.empty((len(order), n_layers))
-    seen, wanted = X[held_out], np.asarray(Z[held_out], dtype=np.float64)
-    if len(order) > 1:
-        for k, penalty in enumerate(order):
-            errors = (fitted.predict(penalty, seen) - wanted) ** 2
-            losses[k] = errors.reshape(len(errors), n_layers, -1).mean(axis=(0, 2))
+    losses: dict[float, Floats] = {}
+
+    def ask(some: Sequence[float]) -> None:
+        for penalty in some:
+            errors = (fitted.predict(penalty, X[held_out]) - Z[held_out]) ** 2
+            losses[penalty] = errors.reshape(len(errors), n_layers, -1).mean(axis=(0, 2))
+            if (losses[penalty] > ENOUGH * np.minimum.reduce(list(losses.values()))).all():
+                break
+
+    if len(penalties) > 1:
+        ask(sorted(penalties, reverse=True))
+        ask([p * k for p in np.unique(_chosen(losses)) for k in (HALF, 1 / HALF)])
+        chosen = _chosen(losses)
     else:
-        losses[:] = np.nan
-    chosen = np.argmin(losses, axis=0) if len(order) > 1 else np.zeros(n_layers, dtype=np.int64)
+        chosen = np.full(n_layers, penalties[0])
     whole = fitted.extended(X, Z) if refit else fitted
-    return whole.finish(np.asarray(order)[chosen], losses)
+    return whole.finish(chosen, losses)
+
+
+def _chosen(losses: dict[float, Floats]) -> Floats:
+    """Give each layer's best penalty; of equals the strongest."""
+    order = sorted(losses, reverse=True)
+    return np.asarray(order)[np.argmin(np.stack([losses[p] for p in order]), axis=0)]
 
 
 def _check(
@@ -225,7 +242,7 @@ class _Primal:
         coef = self._coef(penalty)
         return np.asarray(X @ coef) + (self._z - self._x @ coef)
 
-    def finish(self, penalties: Floats, losses: Floats) -> LinearFit:
+    def finish(self, penalties: Floats, losses: dict[float, Floats]) -> LinearFit:
         width = self._xz.shape[1] // len(penalties)
         coef = np.empty_like(self._xz)
         for penalty in np.unique(penalties):
@@ -269,7 +286,7 @@ class _Dual:
         hat = cho_solve(self._factor(penalty), across.T, check_finite=False)
         return np.asarray(hat.T @ self._Z) / n + self._mean
 
-    def finish(self, penalties: Floats, losses: Floats) -> LinearFit:
+    def finish(self, penalties: Floats, losses: dict[float, Floats]) -> LinearFit:
         n, width = len(self._products), self._Z.shape[1] // len(penalties)
         dual = np.empty_like(self._Z)
         for penalty in np.unique(penalties):

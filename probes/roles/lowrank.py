@@ -19,9 +19,6 @@ from probes.roles.sequences import Fillers
 MOST_PAIRS = 4000
 """With more filler-role pairs than this, moments cost more than the sequences."""
 
-CALM = 1e-7
-"""Relative decrease of the objective in a sweep at which the sweeps end."""
-
 
 class TPDN(Decomposition):
     """Fillers and roles of given dimensions, bound by their tensor product.
@@ -48,6 +45,8 @@ class TPDN(Decomposition):
         random.
     most_sweeps : int
         Of a start.
+    tolerance : float
+        Sweeps end when one lowers the objective by less than this share of where it began.
     random_state : int
         Of the starts, and the draw of held-out sequences.
 
@@ -80,6 +79,7 @@ class TPDN(Decomposition):
         penalty: float | None = None,
         restarts: int = 1,
         most_sweeps: int = 200,
+        tolerance: float = 1e-3,
         random_state: int = 0,
     ) -> None:
         self.scheme = scheme
@@ -89,6 +89,7 @@ class TPDN(Decomposition):
         self.penalty = penalty
         self.restarts = restarts
         self.most_sweeps = most_sweeps
+        self.tolerance = tolerance
         self.random_state = random_state
 
     def fit(
@@ -119,7 +120,7 @@ class TPDN(Decomposition):
             self.penalty_ = self.penalty or 1e-6
             problem = FromRows(bindings, targets, n_fillers, n_roles, self.penalty_, self._table)
         starts = [self._start(problem, k) for k in range(self.restarts)]
-        fits = [_alternate(problem, *start, self.most_sweeps) for start in starts]
+        fits = [_alternate(problem, *start, self.most_sweeps, self.tolerance) for start in starts]
         factors, self.objectives_ = min(fits, key=lambda fit: fit[1][-1])
         self._finish(factors, bindings, targets)
         return self
@@ -205,7 +206,7 @@ class TPDN(Decomposition):
 
 
 def _alternate(
-    problem: Problem, fillers: Floats, roles: Floats, most_sweeps: int
+    problem: Problem, fillers: Floats, roles: Floats, most_sweeps: int, tolerance: float
 ) -> tuple[Factors, list[float]]:
     """Sweep over roles, fillers and W; a part whose dimension is no limit stands still."""
     weights, objective = problem.solve_weights(fillers, roles)
@@ -222,7 +223,7 @@ def _alternate(
         weights, objective = problem.solve_weights(fillers, roles)
         at = Factors(fillers, roles, weights)
         objectives.append(objective)
-        if objectives[-2] - objective <= CALM * abs(objectives[0]):
+        if objectives[-2] - objective <= tolerance * abs(objectives[0]):
             break
     return at, objectives
 
