@@ -165,10 +165,21 @@ class _Net(nn.Module):
         self.last = nn.Linear(filler_dim * role_dim, width)
 
     def forward(self, fillers: Tensor, roles: Tensor) -> Tensor:
-        """Bind items of shape (n, length), add, and map, shape (n, width)."""
-        bound = self.fillers(fillers).transpose(1, 2) @ self.roles(roles)
-        out: Tensor = self.last(bound.flatten(1))
-        return out
+        """Bind items of shape (n, length), add, and map, shape (n, width).
+
+        The map is linear: where there are fewer pairs of a filler and a role than items, each pair
+        is bound and mapped once, and what the pairs of a sequence give is added.
+        """
+        if self.fillers.num_embeddings * self.roles.num_embeddings > fillers.numel():
+            bound = self.fillers(fillers).transpose(1, 2) @ self.roles(roles)
+            out: Tensor = self.last(bound.flatten(1))
+            return out
+        width, (n_roles, _) = self.last.out_features, self.roles.weight.shape
+        maps = self.last.weight.view(width * self.fillers.embedding_dim, -1)
+        of_roles = (self.roles.weight @ maps.T).view(n_roles, width, -1)
+        of_pairs = (of_roles @ self.fillers.weight.T).permute(2, 0, 1).reshape(-1, width)
+        added = nn.functional.embedding_bag(fillers * n_roles + roles, of_pairs, mode="sum")
+        return added + self.last.bias
 
 
 @dataclass(frozen=True, eq=False)
