@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from probes import configs
-from probes.configs import ProbeConfig
 from probes.errors import InputError
 from probes.files import write_whole
 
 
 @contextmanager
-def claimed(out: Path, config: ProbeConfig) -> Iterator[None]:
+def claimed(out: Path, config: Any) -> Iterator[None]:
     """Take a folder for this run: a new one, or one of the same configuration.
 
     Where the input cannot be used, a new one is given back, so that the corrected command may
@@ -55,7 +54,7 @@ def make_folder(folder: Path, flag: str) -> None:
         ) from None
 
 
-def _first_difference(saved: Path, config: ProbeConfig) -> str:
+def _first_difference(saved: Path, config: Any) -> str:
     try:
         old = _flat(configs.read_yaml(saved))
     except InputError:

@@ -19,10 +19,10 @@ from probes.roles.sequences import Fillers
 
 Recipe = Literal["paper", "master"]
 """``paper``: Adam at 1e-3; an update sums the MSE of 32 batches of 32 sequences of equal length;
-dev is asked before the first update and after every 31 more; the best is kept; training ends after
-10 times without a gain, after an epoch without one, or after 100 epochs. ``master``: an update a
-batch, and training ends at the first time without a gain on dev, which is asked every 32 updates
-(how often the authors ask it there is not known to us)."""
+dev is asked after the first update of each epoch, and after every 31 more of it; the best is kept;
+training ends after 10 times without a gain, after an epoch without one, or after 100 epochs.
+``master``: an update a batch, and training ends at the first time without a gain on dev, which is
+asked every 32 updates (how often the authors ask it there is not known to us)."""
 
 BATCH = 32
 TOGETHER = {"paper": 32, "master": 1}
@@ -118,19 +118,18 @@ class GradientTPDN(Decomposition):
         adam = torch.optim.Adam(net.parameters(), lr=1e-3)
         random = np.random.default_rng(self.random_state)
         stop = _Stopping(net, dev, PATIENCE[self.recipe])
-        n_updates = 0
         self.n_epochs_ = 0
         for _ in range(MOST_EPOCHS):
             self.n_epochs_ += 1
             gains = stop.n_gains
-            for rows, weights in _updates(items, random, TOGETHER[self.recipe]):
-                if n_updates % EVERY[self.recipe] == 0 and stop.asks():
-                    break
-                n_updates += 1
+            updates = _updates(items, random, TOGETHER[self.recipe])
+            for update, (rows, weights) in enumerate(updates):
                 adam.zero_grad()
                 squares = (net(items.fillers[rows], items.roles[rows]) - items.Z[rows]) ** 2
                 (squares.mean(dim=1) * weights).sum().backward()
                 adam.step()
+                if update % EVERY[self.recipe] == 0 and stop.asks():
+                    break
             if stop.is_over or (self.recipe == "paper" and stop.n_gains == gains):
                 break
         stop.asks()
@@ -166,10 +165,21 @@ class _Net(nn.Module):
         self.last = nn.Linear(filler_dim * role_dim, width)
 
     def forward(self, fillers: Tensor, roles: Tensor) -> Tensor:
-        """Bind items of shape (n, length), add, and map, shape (n, width)."""
-        bound = self.fillers(fillers).transpose(1, 2) @ self.roles(roles)
-        out: Tensor = self.last(bound.flatten(1))
-        return out
+        """Bind items of shape (n, length), add, and map, shape (n, width).
+
+        The map is linear: where there are fewer pairs of a filler and a role than items, each pair
+        is bound and mapped once, and what the pairs of a sequence give is added.
+        """
+        if self.fillers.num_embeddings * self.roles.num_embeddings > fillers.numel():
+            bound = self.fillers(fillers).transpose(1, 2) @ self.roles(roles)
+            out: Tensor = self.last(bound.flatten(1))
+            return out
+        width, (n_roles, _) = self.last.out_features, self.roles.weight.shape
+        maps = self.last.weight.view(width * self.fillers.embedding_dim, -1)
+        of_roles = (self.roles.weight @ maps.T).view(n_roles, width, -1)
+        of_pairs = (of_roles @ self.fillers.weight.T).permute(2, 0, 1).reshape(-1, width)
+        added = nn.functional.embedding_bag(fillers * n_roles + roles, of_pairs, mode="sum")
+        return added + self.last.bias
 
 
 @dataclass(frozen=True, eq=False)
