@@ -62,12 +62,11 @@ class AdditiveTPDN(Decomposition):
     ) -> Self:
         """Fit the vectors of all pairs; as `Decomposition.fit`."""
         n_layers = np.shape(Z)[0] if np.ndim(Z) == 3 else 1
-        every, flat, held_out = with_dev(sequences, Z, dev, self.random_state)
-        _, self.vocabulary_ = number(sequences, self.scheme)
-        bindings = self._renumbered(every)
-        self._remember(bindings.take(~held_out) if dev is not None else bindings, np.asarray(Z))
+        flat, held_out = with_dev(sequences, Z, dev, self.random_state)
+        training, self.vocabulary_ = number(sequences, self.scheme)
+        self._remember(training, np.asarray(Z))
         self._fit: LinearFit = fit_least_squares(
-            self._design(bindings),
+            self._design(self._behind(training, dev)),
             flat,
             held_out,
             n_layers=n_layers,

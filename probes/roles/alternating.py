@@ -97,9 +97,10 @@ class FromMoments(Problem):
         self._by_roles = np.ascontiguousarray(four.transpose(1, 3, 0, 2))
         self._targets = self._xz.reshape(n_fillers, n_roles, -1)
 
-    def unconstrained(self) -> Floats:
-        """Give the best B of all, shape (n_fillers, n_roles, width)."""
-        return _solve(self._xx, self._xz).reshape(self._targets.shape)
+    def unconstrained(self) -> tuple[Floats, Floats]:
+        """Give the best B of all, and the mean square of each pair's count, (fillers, roles)."""
+        best = _solve(self._xx, self._xz).reshape(self._targets.shape)
+        return best, np.diag(self._xx).reshape(best.shape[:2])
 
     def solve_weights(self, fillers: Floats, roles: Floats) -> tuple[Floats, float]:
         """As `Problem.solve_weights`."""

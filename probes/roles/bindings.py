@@ -107,6 +107,16 @@ class Bindings:
         )
 
 
+def join(first: Bindings, second: Bindings) -> Bindings:
+    """Put the sequences of one behind those of another."""
+    return Bindings(
+        first.n_sequences + second.n_sequences,
+        np.concatenate([first.sequence, second.sequence + first.n_sequences]),
+        np.concatenate([first.filler, second.filler]),
+        np.concatenate([first.roles, second.roles], axis=1),
+    )
+
+
 def number(sequences: Sequence[Fillers], scheme: RoleScheme) -> tuple[Bindings, Vocabulary]:
     """Number the fillers and roles of training sequences.
 

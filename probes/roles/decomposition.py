@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from probes.errors import InputError
-from probes.roles.bindings import Bindings, Floats, Ints, Shares, Vocabulary, renumber, unseen
+from probes.roles.bindings import Bindings, Floats, Ints, Shares, Vocabulary, join, renumber, unseen
 from probes.roles.schemes import Role, RoleScheme
 from probes.roles.sequences import Fillers
 
@@ -188,6 +188,10 @@ class Decomposition(ABC):
             return flat
         return flat.reshape(len(flat), *self._shape).swapaxes(0, 1)
 
+    def _behind(self, training: Bindings, dev: Dev | None) -> Bindings:
+        """Put dev's items behind those of training."""
+        return training if dev is None else join(training, self._renumbered(dev[0]))
+
     def _remember(self, bindings: Bindings, Z: npt.NDArray[Any]) -> None:
         _, filler, role = bindings.triples
         self._pairs = np.unique(filler * self.vocabulary_.n_roles + role)
@@ -236,8 +240,8 @@ def draw_held_out(n: int, seed: int) -> npt.NDArray[np.bool_]:
 
 def with_dev(
     sequences: Sequence[Fillers], Z: npt.NDArray[Any], dev: Dev | None, seed: int
-) -> tuple[list[Fillers], npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Put dev behind the training sequences, or draw it from them.
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Put dev's encodings behind the training sequences', or draw dev from them.
 
     Parameters
     ----------
@@ -248,18 +252,16 @@ def with_dev(
 
     Returns
     -------
-    sequences : list
-        All of them.
     Z : ndarray of shape (n, n_layers · width)
-        Their encodings.
+        The encodings of training, and of dev where it is given.
     held_out : ndarray of shape (n,), bool
         Which of them are dev.
     """
     flat = side_by_side(sequences, Z)
     if dev is None:
-        return list(sequences), flat, draw_held_out(len(flat), seed)
+        return flat, draw_held_out(len(flat), seed)
     more = side_by_side(*dev)
     if more.shape[1] != flat.shape[1]:
         raise InputError(f"dev has {more.shape[1]} dimensions, training {flat.shape[1]}")
     held_out = np.arange(len(flat) + len(more)) >= len(flat)
-    return [*sequences, *dev[0]], np.concatenate([flat, more]), held_out
+    return np.concatenate([flat, more]), held_out

@@ -78,7 +78,7 @@ class GivenTPDN(Decomposition):
             Also if a filler of training has no embedding.
         """
         n_layers = np.shape(Z)[0] if np.ndim(Z) == 3 else 1
-        every, flat, held_out = with_dev(sequences, Z, dev, self.random_state)
+        flat, held_out = with_dev(sequences, Z, dev, self.random_state)
         training, trained = number(sequences, self.scheme)
         self._n_trained = len(trained.fillers)
         for filler in trained.fillers:
@@ -92,9 +92,8 @@ class GivenTPDN(Decomposition):
         table = np.stack([np.asarray(self.embeddings[f], np.float64) for f in fillers])
         size = np.sqrt((table[: self._n_trained] ** 2).mean()) or 1.0
         self._table: Floats = np.column_stack([np.ones(len(table)), table / size])
-        bindings = self._renumbered(every)
         self._fit: LinearFit = fit_least_squares(
-            self._design(bindings),
+            self._design(self._behind(training, dev)),
             flat,
             held_out,
             n_layers=n_layers,

@@ -91,7 +91,8 @@ class GradientTPDN(Decomposition):
                 f"encodings of shape {np.shape(Z)} under the scheme {self.scheme.name}; the "
                 "published recipes take one layer, (n, width), and no sum of schemes"
             )
-        every, flat, held_out = with_dev(sequences, Z, dev, self.random_state)
+        flat, held_out = with_dev(sequences, Z, dev, self.random_state)
+        every = [*sequences, *(dev[0] if dev is not None else ())]
         kept = [s for s, held in zip(every, held_out, strict=True) if not held]
         training, self.vocabulary_ = number(kept, self.scheme)
         self._remember(training, np.asarray(Z))

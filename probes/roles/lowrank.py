@@ -103,7 +103,7 @@ class TPDN(Decomposition):
             Also if Z has several layers, a dimension is below 1, or a filler has no embedding.
         """
         self._check(Z)
-        every, flat, held_out = with_dev(sequences, Z, dev, self.random_state)
+        flat, held_out = with_dev(sequences, Z, dev, self.random_state)
         bindings, self.vocabulary_ = number(sequences, self.scheme)
         self._remember(bindings, np.asarray(Z))
         self._table = self._given_table()
@@ -112,7 +112,9 @@ class TPDN(Decomposition):
         n_fillers = n_fillers if self._table is None else self._table.shape[1]
         targets = np.asarray(flat[: len(sequences)], np.float64)
         if n_fillers * n_roles <= MOST_PAIRS:
-            self.penalty_ = self.penalty or self._chosen(every, flat, held_out)
+            self.penalty_ = self.penalty or self._chosen(
+                self._behind(bindings, dev), flat, held_out
+            )
             moments = Moments.of(self._design(bindings), targets)
             total = float(((targets - targets.mean(axis=0)) ** 2).sum()) / len(targets)
             problem: Problem = FromMoments(moments, total, n_fillers, n_roles, self.penalty_)
@@ -152,9 +154,9 @@ class TPDN(Decomposition):
         return weighted(bindings, self._table, n_roles)
 
     def _chosen(
-        self, every: Sequence[Fillers], Z: npt.NDArray[Any], held_out: npt.NDArray[np.bool_]
+        self, every: Bindings, Z: npt.NDArray[Any], held_out: npt.NDArray[np.bool_]
     ) -> float:
-        design = self._design(self._renumbered(every))
+        design = self._design(every)
         fit = fit_least_squares(design, Z, held_out, penalties=PENALTIES, refit=False)
         return float(fit.penalties[0])
 
@@ -162,10 +164,9 @@ class TPDN(Decomposition):
         filler_dim = min(self.filler_dim, problem.n_fillers)
         role_dim = min(self.role_dim, problem.n_roles)
         if which == 0 and isinstance(problem, FromMoments):
-            best = problem.unconstrained()
-            shape = (problem.n_roles, -1)
-            roles = _leading(best.swapaxes(0, 1).reshape(shape), role_dim)
-            return _leading(best.reshape(problem.n_fillers, -1), filler_dim), roles
+            best, weight = problem.unconstrained()
+            roles = _leading(best.swapaxes(0, 1), weight.sum(axis=0), role_dim)
+            return _leading(best, weight.sum(axis=1), filler_dim), roles
         random = np.random.default_rng([self.random_state, which])
         return (
             _orthonormal(random.standard_normal((problem.n_fillers, filler_dim))),
@@ -228,9 +229,12 @@ def _alternate(
     return at, objectives
 
 
-def _leading(matrix: Floats, k: int) -> Floats:
-    """Give the k leading left singular vectors."""
-    return np.asarray(np.linalg.eigh(matrix @ matrix.T)[1][:, ::-1][:, :k])
+def _leading(table: Floats, weight: Floats, k: int) -> Floats:
+    """Give the k leading directions of the first axis, where its rows weigh as much as given."""
+    root = np.sqrt(np.maximum(weight, weight.max() * 1e-9))[:, None]
+    matrix = table.reshape(len(table), -1) * root
+    leading = np.linalg.eigh(matrix @ matrix.T)[1][:, ::-1][:, :k]
+    return _orthonormal(leading / root)
 
 
 def _orthonormal(matrix: Floats) -> Floats:
