@@ -38,7 +38,8 @@ class TPDN(Decomposition):
         of them. By default fillers are free.
     penalty : float, optional
         λ of the squared vectors B(f, r), per mean loss; by default as held-out sequences choose it
-        without any limit of dimensions, or 1e-6 where there are too many pairs for that.
+        without any limit of dimensions (no less than the noise asks for), or 1e-6 where there are
+        too many pairs for that.
     restarts : int
         Number of starts, of which the lowest objective is kept: the first from the best fit
         without a limit of dimensions (at random where there are too many pairs), the rest at
@@ -156,9 +157,17 @@ class TPDN(Decomposition):
     def _chosen(
         self, every: Bindings, Z: npt.NDArray[Any], held_out: npt.NDArray[np.bool_]
     ) -> float:
-        design = self._design(every)
-        fit = fit_least_squares(design, Z, held_out, penalties=PENALTIES, refit=False)
-        return float(fit.penalties[0])
+        """Choose λ on held-out sequences, and no less than the noise asks for.
+
+        Low rank ties rare pairs to others, and held-out sequences may hold none of the rare: the
+        floor is the λ of a Gaussian prior by which a binding varies as much as the encodings do
+        for each of their items.
+        """
+        fit = fit_least_squares(self._design(every), Z, held_out, penalties=PENALTIES, refit=False)
+        chosen = float(fit.penalties[0])
+        noise = float(fit.losses[chosen][0])
+        prior = float(np.var(Z, axis=0).mean()) * len(Z) / max(len(every.sequence), 1)
+        return max(chosen, noise / (len(Z) * prior) if prior > 0 else 0.0)
 
     def _start(self, problem: Problem, which: int) -> tuple[Floats, Floats]:
         filler_dim = min(self.filler_dim, problem.n_fillers)
