@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from probes.choices import Dtype
 from probes.encoders.load import load_config, load_tokenizer, load_weights, model_options
@@ -38,9 +37,9 @@ class LanguageModelHead:
         ids = torch.tensor([[5, 6, 7]], device=model.device).remainder(model.config.vocab_size)
         with torch.inference_mode():
             wanted = model(input_ids=ids, use_cache=False).logits
-            states = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        setattr(model, model.base_model_prefix, _Given())
-        difference = (self(states).to(wanted.device) - wanted).norm()
+            output = model.base_model(input_ids=ids, use_cache=False)
+        setattr(model, model.base_model_prefix, _Given(type(output)))
+        difference = (self(output.last_hidden_state).to(wanted.device) - wanted).norm()
         if not difference <= 1e-5 * wanted.norm():
             raise InputError(
                 f"{type(model).__name__}: its head gives other logits for its last hidden state "
@@ -71,17 +70,20 @@ class LanguageModelHead:
 
 
 class _Given(nn.Module):
-    """A body that hands over the states it holds, whatever it is asked."""
+    """A body that hands over the states it holds, in its family's form, whatever it is asked."""
 
-    states: Tensor | None = None
+    def __init__(self, form: Any) -> None:
+        super().__init__()
+        self.states: Tensor | None = None
+        self._form = form
 
     @property
     def decoder(self) -> _Given:
         """Itself: OPT's head asks the decoder within the body."""
         return self
 
-    def forward(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPast:
-        return BaseModelOutputWithPast(last_hidden_state=self.states)
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._form(last_hidden_state=self.states)
 
 
 def has_head(config: Any) -> bool:
