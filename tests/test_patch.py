@@ -5,8 +5,8 @@ import functools
 import pytest
 import torch
 import transformers
-import zoo
 
+import zoo
 from probes.encoders import TextEncoder
 from probes.encoders.head import load_with_head
 from probes.encoders.patch import Patches
@@ -88,7 +88,9 @@ def test_what_is_put_in_at_the_last_layer_is_what_is_read(encoders, family, pool
     encoder = encoders(family)[0]
     patches = Patches(encoder, TEXTS, pooling)
     top = encoder.layers[-1]
-    put = torch.randn(3, len(TEXTS), encoder.widths[top], generator=torch.Generator().manual_seed(0))
+    put = torch.randn(
+        3, len(TEXTS), encoder.widths[top], generator=torch.Generator().manual_seed(0)
+    )
     assert (patches.run(top, put) - put).abs().max() <= 1e-5
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ class Patches:
         Whether, of a causal model and the last token, only that token is computed again, beside
         the stored keys and values of those before it. By default where the model can and gives the
         same (within 1e-4) on the first texts.
+    skip : bool
+        Whether the blocks below a layer are left out, where that, too, gives the same.
 
     Attributes
     ----------
@@ -59,6 +62,7 @@ class Patches:
         pooling: Pooling,
         *,
         use_cache: bool | None = None,
+        skip: bool = True,
     ) -> None:
         if pooling == "max":
             raise InputError(
@@ -86,9 +90,13 @@ class Patches:
         self._prefixes = _prefixes(encoder, plan.batches) if pooling == "last" else []
         can = encoder.is_causal and pooling == "last" and not encoder.depends_on_length
         can = can and {"past_key_values", "use_cache"} <= encoder.inputs.accepted
-        self.uses_cache = can if use_cache is None else use_cache
-        if self.uses_cache and use_cache is None:
-            self.uses_cache = self._agrees()
+        self._form: type | None = None
+        if skip:
+            form = _form_of_blocks(encoder, self.texts[0])
+            self._form = form if form and self._agrees(False, form) else None
+        self.uses_cache = bool(use_cache)
+        if use_cache is None:
+            self.uses_cache = can and self._agrees(True, self._form)
 
     def own(self, layers: Sequence[str]) -> dict[str, Tensor]:
         """Compute the texts' own vectors.
@@ -159,7 +167,8 @@ class Patches:
             own = pool(hidden, segments, self.pooling)
             for k, vector in enumerate(vectors[:, batch.units].to(own)):
                 changed = _shifted(hidden, segments, vector - own)
-                last = self.encoder.run_from(layer, changed, texts)
+                with _skipping(self.encoder, layer, self._form):
+                    last = self.encoder.run_from(layer, changed, texts)
                 pooled = pool(last, segments, self.pooling).float().cpu()
                 if result is None:
                     result = torch.empty(len(vectors), len(self.texts), pooled.shape[-1])
@@ -168,27 +177,84 @@ class Patches:
         return result
 
     def _run_last(self, layer: str, vectors: Tensor) -> Tensor:
-        parts = [prefix.run(layer, vectors[:, prefix.units]) for prefix in self._prefixes]
+        parts = [
+            prefix.run(layer, vectors[:, prefix.units], self._form) for prefix in self._prefixes
+        ]
         result = torch.empty(len(vectors), len(self.texts), parts[0].shape[-1])
         for prefix, part in zip(self._prefixes, parts, strict=True):
             result[:, prefix.units] = part
         return result
 
-    def _agrees(self) -> bool:
-        """Whether the stored keys and values give what the whole pass gives, on a few texts."""
-        if len(self.texts) > 4:
-            few = Patches(self.encoder, self.texts[:4], self.pooling, use_cache=False)
-        else:
-            few = self
-        layer = str(self.encoder.n_layers // 2)
-        own = few.own([layer])[layer]
-        other = torch.stack([own, own.roll(1, 0), 0.5 * own])
-        whole = few._run_whole(layer, other)
-        try:
-            fast = few._run_last(layer, other)
-        except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError):
-            return False  # a family whose cache is of another kind
-        return bool((fast - whole).norm() <= 1e-4 * whole.norm())
+    def _agrees(self, use_cache: bool, form: type | None) -> bool:
+        """Whether a shorter way gives what the whole pass gives, on a few texts and two layers."""
+        few = Patches(self.encoder, self.texts[:4], self.pooling, use_cache=False, skip=False)
+        layers = [str(self.encoder.n_layers // 2), str(self.encoder.n_layers)]
+        for layer, own in few.own(layers).items():
+            other = torch.stack([own, own.roll(1, 0), 0.5 * own])
+            few._form = None
+            whole = few._run_whole(layer, other)
+            few._form = form
+            try:
+                fast = (few._run_last if use_cache else few._run_whole)(layer, other)
+            except (
+                AttributeError,
+                IndexError,
+                NotImplementedError,
+                RuntimeError,
+                TypeError,
+                ValueError,
+            ):
+                return False  # a family whose blocks or whose cache are of another kind
+            if not (fast - whole).norm() <= 1e-4 * whole.norm():
+                return False
+        return True
+
+
+@contextmanager
+def _skipping(encoder: TextEncoder, layer: str, form: type | None) -> Iterator[None]:
+    """Leave out the blocks below a layer at which all states are put in.
+
+    They hand on what they get, in the form in which they give it; all are run where that is None.
+    """
+    below = []
+    if form is not None and layer.isdigit():
+        (blocks,) = encoder.blocks().values()
+        below = blocks[: min(int(layer), len(blocks) - 1)]
+    try:
+        for block in below:
+            block.forward = _hand_on if form is Tensor else _hand_on_alone
+        yield
+    finally:
+        for block in below:
+            del block.forward
+
+
+def _hand_on(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    return hidden_states
+
+
+def _hand_on_alone(hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor]:
+    return (hidden_states,)
+
+
+def _form_of_blocks(encoder: TextEncoder, text: str) -> type | None:
+    """Whether blocks give a tensor, or a tuple of one; None where they give more, or are shared."""
+    (blocks,) = encoder.blocks().values()
+    if len(blocks) != encoder.n_layers:
+        return None
+    seen: set[type | None] = set()
+
+    def look(module: Any, args: Any, output: Any) -> None:
+        alone = isinstance(output, tuple) and len(output) == 1
+        seen.add(Tensor if isinstance(output, Tensor) else tuple if alone else None)
+
+    handles = [block.register_forward_hook(look) for block in blocks]
+    try:
+        encoder.hidden_states([text], [encoder.layers[-1]])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen.pop() if len(seen) == 1 else None
 
 
 def _shifted(hidden: Tensor, segments: Segments, difference: Tensor) -> Tensor:
@@ -216,7 +282,7 @@ class _Prefix:
         self._encoder, self._ids, self.units = encoder, ids, units
         self._past: Any = None
 
-    def run(self, layer: str, states: Tensor) -> Tensor:
+    def run(self, layer: str, states: Tensor, form: type | None) -> Tensor:
         """Run the last token of each row, with states put in at a layer.
 
         States are of shape (variants, texts, width), and so is what is returned.
@@ -232,7 +298,8 @@ class _Prefix:
                 if (past := self._stored()) is not None:
                     past.batch_repeat_interleave(n_variants)
                     inputs |= {"past_key_values": past, "use_cache": True}
-                put = self._encoder.reader.run_from(inputs, layer, put)
+                with _skipping(self._encoder, layer, form):
+                    put = self._encoder.reader.run_from(inputs, layer, put)
         return put.reshape(n_texts, n_variants, -1).transpose(0, 1).float().cpu()
 
     def _stored(self) -> Any:

@@ -23,6 +23,14 @@ Encodings = Mapping[str, npt.NDArray[Any]]
 """By split, shape (n_layers, n, width)."""
 
 
+PENALTIES: dict[Kind, tuple[float, ...]] = {
+    "given": (10.0, 1.0, 1e-1, 1e-2, 1e-3),
+    "additive": (1.0, 1e-1, 1e-2, 1e-3, 1e-4),
+}
+"""Stronger than for digits: of the thousands of words of a text most stand there a few times, and
+many schemes have more columns than there are sentences."""
+
+
 @dataclass(frozen=True, eq=False)
 class SchemeFit:
     """One scheme on all layers.
@@ -44,6 +52,8 @@ class SchemeFit:
         Mean squared error on a random target of the same mean and variance in each dimension.
     shares : Shares
         What of the test sentences training lacked.
+    penalties : ndarray of shape (n_layers,)
+        As dev chose them.
     """
 
     scheme: RoleScheme
@@ -53,6 +63,7 @@ class SchemeFit:
     permuted: Floats | None
     random: Floats
     shares: Shares
+    penalties: Floats
 
     def predict(self, sentences: Sequence[Fillers]) -> Floats:
         """Decompose sentences, shape (n_layers, n, width)."""
@@ -120,6 +131,7 @@ def fit_scheme(
         shuffled,
         variance * float(errors[-1].mean()),
         fitted.unseen(sentences["test"]),
+        np.asarray(fitted.penalty_[:-1]),
     )
 
 
@@ -130,11 +142,11 @@ def _fitted(
     Z: Encodings,
     embeddings: Mapping[Any, npt.NDArray[Any]],
     seed: int,
-) -> Decomposition:
-    decomposition: Decomposition = (
-        GivenTPDN(scheme, embeddings, random_state=seed)
+) -> GivenTPDN | AdditiveTPDN:
+    decomposition = (
+        GivenTPDN(scheme, embeddings, penalties=PENALTIES["given"], random_state=seed)
         if kind == "given"
-        else AdditiveTPDN(scheme, random_state=seed)
+        else AdditiveTPDN(scheme, penalties=PENALTIES["additive"], random_state=seed)
     )
     return decomposition.fit(sentences["train"], Z["train"], dev=(sentences["dev"], Z["dev"]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,11 @@ from probes.choices import Pooling
 from probes.encoders.patch import Patches
 from probes.encoders.text import TextEncoder
 from probes.results import Row
-from probes.roles.texts import Texts
 from probes.roles.fits import Floats, SchemeFit
 from probes.roles.rows import RowMaker, output_rows
 from probes.roles.substitute import Reader, compare, substitute
 from probes.roles.surgery import Edit, replaced
+from probes.roles.texts import Texts
 
 Advance = Callable[[int], None]
 
@@ -142,14 +142,17 @@ def surgery_rows(
     variants: list[tuple[str, dict[str, Any]]] = [("edited-state", {})]
     for fit in groups[0].fits:
         variants += [
-            (name, _of(fit)) for name in ("surgery", "surgery-other-word", "decomposition-of-edited")
+            (name, _of(fit))
+            for name in ("surgery", "surgery-other-word", "decomposition-of-edited")
         ]
     vectors: dict[str, Tensor] = {}
     for group in groups:
         own = np.stack([old_states[layer].numpy() for layer in group.layers])
         put = [np.stack([new_states[layer].numpy() for layer in group.layers])]
         for fit in group.fits:
-            lost, gained, other = (fit.predict(s) for s in (before.sentences, after.sentences, third))
+            lost, gained, other = (
+                fit.predict(s) for s in (before.sentences, after.sentences, third)
+            )
             put += [own + (gained - lost), own + (other - lost), gained]
         vectors |= _by_layer(group, np.stack(put))
     outputs = substitute(
@@ -176,5 +179,3 @@ def _by_layer(group: Group, put: npt.NDArray[Any]) -> dict[str, Tensor]:
     """From (n_variants, n_layers, n, width) to a tensor a layer."""
     whole = torch.from_numpy(put.astype(np.float32))
     return {layer: whole[:, k].contiguous() for k, layer in enumerate(group.layers)}
-
-

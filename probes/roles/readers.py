@@ -47,9 +47,7 @@ class LinearHead:
 Read = LanguageModelHead | LinearHead
 
 
-def fit_head(
-    X: Mapping[str, npt.NDArray[Any]], labels: Mapping[str, Sequence[str]]
-) -> LinearHead:
+def fit_head(X: Mapping[str, npt.NDArray[Any]], labels: Mapping[str, Sequence[str]]) -> LinearHead:
     """Fit a linear head on last hidden states, its penalty chosen on dev.
 
     Parameters
@@ -64,7 +62,9 @@ def fit_head(
     LinearHead
         By multinomial logistic regression.
     """
-    fits = [LinearProbe(penalty).fit(X["train"], np.asarray(labels["train"])) for penalty in PENALTIES]
+    fits = [
+        LinearProbe(penalty).fit(X["train"], np.asarray(labels["train"])) for penalty in PENALTIES
+    ]
     best = max(fits, key=lambda fit: _accuracy(fit.predict(X["dev"]), labels["dev"]))
     coef, intercept = torch.from_numpy(best.coef_), torch.from_numpy(best.intercept_)
     if len(best.classes_) == 2:

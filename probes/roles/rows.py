@@ -115,7 +115,11 @@ def _fit_rows(
     make: RowMaker, fit: SchemeFit, bow: SchemeFit, k: int, layer: str, spread: Floats
 ) -> list[Row]:
     method, errors = f"tpdn-{fit.kind}", fit.errors[k]
-    of: dict[str, Any] = {"scheme": fit.scheme.name, "n_roles": fit.decomposition.n_roles_}
+    of: dict[str, Any] = {
+        "scheme": fit.scheme.name,
+        "n_roles": fit.decomposition.n_roles_,
+        "penalty": float(fit.penalties[k]),
+    }
     own = (1.0, explained(errors, spread))
     found = {
         "mse": estimate((1.0, mean_of(errors)), seed=make.seed),
@@ -169,9 +173,7 @@ def output_rows(
     """
     rows = []
     bows = {
-        method: outputs[k]
-        for k, (method, of) in enumerate(variants)
-        if of.get("scheme") == "bow"
+        method: outputs[k] for k, (method, of) in enumerate(variants) if of.get("scheme") == "bow"
     }
     for k, (method, of) in enumerate(variants):
         rows += _output_rows(make, layer, (method, of), outputs[k], baseline, bows.get(method))
@@ -194,9 +196,7 @@ def _output_rows(
     )
     rows = [
         make.row(layer, method, "agreement", agreement, **of),
-        make.row(
-            layer, method, "kl", estimate((1.0, mean_bits(one)), seed=make.seed), **of
-        ),
+        make.row(layer, method, "kl", estimate((1.0, mean_bits(one)), seed=make.seed), **of),
     ]
     if one is baseline or method in BASELINES:
         return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -140,8 +141,7 @@ def load_corpus(
     bounds = np.append(first, word_task.n_units)
     splits, groups = word_task.splits[first], word_task.groups[first]
     spans = [
-        [(int(a), int(b)) for a, b in word_task.spans[i:j]]
-        for i, j in zip(bounds, bounds[1:], strict=False)
+        [(int(a), int(b)) for a, b in word_task.spans[i:j]] for i, j in itertools.pairwise(bounds)
     ]
     keep = [k for k, s in enumerate(kept) if s.tree is not None or not parsed]
     counts = dict(word_task.counts)
