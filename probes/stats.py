@@ -214,6 +214,54 @@ def contrast_interval(
         (weight, _checked(metric, gold, predicted, codes, n_groups))
         for weight, gold, predicted in terms
     ]
+    single = len(parts) == 1 and parts[0][0] == 1.0
+    value = parts[0][1].value
+    if single and metric in ("accuracy", "macro-f1") and value in (0.0, 1.0):
+        count = (len(codes), n_groups)
+        if n_groups < 2:
+            return Interval(value, None, None, "", *count)
+        return Interval(value, *_exact(value, n_groups, level), "exact, groups as trials", *count)
+    return interval_of(
+        parts,
+        codes,
+        n_groups,
+        level=level,
+        seed=seed,
+        n_resamples=n_resamples,
+        scale=metric if single else None,
+    )
+
+
+def interval_of(
+    parts: Sequence[tuple[float, Statistic]],
+    codes: Codes,
+    n_groups: int,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    n_resamples: int = 1000,
+    scale: Metric | None = None,
+) -> Interval:
+    """Estimate a weighted sum of statistics over the same units, on the same resamples.
+
+    Parameters
+    ----------
+    parts : sequence of (float, Statistic)
+        Weight and statistic of each term.
+    codes : ndarray of shape (n_units,), int64
+        The group of each unit, 0 … n_groups - 1.
+    n_groups : int
+        Number of groups.
+    level, seed, n_resamples
+        As in `interval`.
+    scale : str, optional
+        The metric whose scale without bounds a t is taken on; the value's own by default.
+
+    Returns
+    -------
+    Interval
+        Of the sum.
+    """
     value = float(sum(weight * part.value for weight, part in parts))
     influence = np.sum([weight * part.influence for weight, part in parts], axis=0)
     count = (len(codes), n_groups)
@@ -221,9 +269,6 @@ def contrast_interval(
         return Interval(None, None, None, "", *count)
     if n_groups < 2:
         return Interval(value, None, None, "", *count)
-    single = len(parts) == 1 and parts[0][0] == 1.0
-    if single and metric in ("accuracy", "macro-f1") and value in (0.0, 1.0):
-        return Interval(value, *_exact(value, n_groups, level), "exact, groups as trials", *count)
     if not np.bincount(codes, influence).any():
         return Interval(value, None, None, "", *count)  # the groups do not differ: nothing to learn
     reach, widening, effective = _reach(influence, codes, n_groups, level)
@@ -237,7 +282,7 @@ def contrast_interval(
         low, high = _quantiles(draws, widening)
         method = "cluster bootstrap"
     else:
-        low, high = _t_bounds(metric if single else None, value, reach)
+        low, high = _t_bounds(scale, value, reach)
         method = "cluster-robust t"
     return Interval(value, min(low, value), max(high, value), method, *count)
 

@@ -149,13 +149,19 @@ def save(
     side: str = "right",
     n_layers: int | None = None,
     positions: int = 64,
+    auto: str = "AutoModel",
+    **more,
 ) -> None:
-    """Write a model and its tokenizer, which pads on a side, in the form of Hugging Face."""
+    """Write a model and its tokenizer, which pads on a side, in the form of Hugging Face.
+
+    `auto` names the class that decides whether it has a head; `more` are fields of its
+    configuration.
+    """
     spec = _FAMILIES[family]
     tokenizer = kinds.train(spec.kind, [s for s in SENTENCES[:5] for _ in range(3)], side)
-    fields = spec.fields(n_layers or spec.n_layers, positions)
+    fields = spec.fields(n_layers or spec.n_layers, positions) | more
     with torch.random.fork_rng(devices=[]):
-        model = transformers.AutoModel.from_config(_config(spec.config, fields, tokenizer))
+        model = getattr(transformers, auto).from_config(_config(spec.config, fields, tokenizer))
     _draw(model)
     model.save_pretrained(folder)
     _store_padding(tokenizer, side)

@@ -111,7 +111,14 @@ def load_tokenizer(name: str, where: dict[str, Any]) -> Any:
     return tokenizer
 
 
-def load_weights(name: str, config: Any, options: dict[str, Any], *, decodes: bool = False) -> Any:
+def load_weights(
+    name: str,
+    config: Any,
+    options: dict[str, Any],
+    *,
+    decodes: bool = False,
+    with_head: bool = False,
+) -> Any:
     """Load a pretrained model, all of its weights.
 
     Parameters
@@ -124,11 +131,13 @@ def load_weights(name: str, config: Any, options: dict[str, Any], *, decodes: bo
         Keyword arguments of ``AutoModel.from_pretrained``.
     decodes : bool
         Whether an encoder-decoder's decoder is read; the weights of one that is not may be absent.
+    with_head : bool
+        Whether the head of a causal language model is loaded too.
 
     Returns
     -------
     transformers.PreTrainedModel
-        Without a head.
+        Without a head, unless one is asked for.
 
     Raises
     ------
@@ -137,8 +146,9 @@ def load_weights(name: str, config: Any, options: dict[str, Any], *, decodes: bo
     """
     quiet = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # its load report lists poolers left out
+    cls = transformers.AutoModelForCausalLM if with_head else model_class(config)
     try:
-        model, info = model_class(config).from_pretrained(
+        model, info = cls.from_pretrained(
             name,
             config=config,
             output_loading_info=True,

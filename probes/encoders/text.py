@@ -136,6 +136,11 @@ class TextEncoder:
             "alignment": f"{self.tokens.aligner.method}, version {CONTRACT}",
         }
 
+    @property
+    def reader(self) -> LayerReader:
+        """What runs the model, layer by layer."""
+        return self._reader
+
     def blocks(self) -> dict[str, list[nn.Module]]:
         """Give the blocks of each stack, by the prefix of its layers' names."""
         return self._reader.blocks
