@@ -26,7 +26,7 @@ from probes.errors import InputError, unknown
 from probes.task import SPLITS, Kind, Split, Task, label_column
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
-FIELDS = ("upos", "xpos", "deprel", "head-distance")
+FIELDS = ("upos", "xpos", "deprel", "head", "head-distance")
 FEATURE = "feats."
 
 _MULTIWORD = re.compile(r"[0-9]+-[0-9]+")
@@ -48,7 +48,8 @@ class Conllu:
 
     field: tuple[str, ...] = ("upos",)
     """What to ask, one labelling each: upos, xpos, deprel, head-distance (words between a word and
-    its head, a real value), or a morphological feature, such as feats.Number."""
+    its head, a real value), or a morphological feature, such as feats.Number. Or head: the number
+    of a word's head in its sentence, 0 for the root, of which role schemes make trees."""
 
     subtypes: bool = True
     """Keep the subtypes of relations: nmod:poss, not nmod."""
@@ -107,7 +108,7 @@ class _File:
 def _label_of(name: str, subtypes: bool) -> Callable[[Any], Any]:
     if name == "deprel" and not subtypes:
         return lambda token: None if token.deprel is None else token.deprel.split(":")[0]
-    if name in ("upos", "xpos", "deprel"):
+    if name in ("upos", "xpos", "deprel", "head"):
         return lambda token: getattr(token, name)
     if name == "head-distance":
         return lambda token: (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,9 @@ class English:
     """
 
     field: tuple[str, ...] = ("pos",)
-    """What to label: words by pos, deprel, depth; sentences by tense, subject-number, length."""
+    """What to label: words by pos, deprel, depth; sentences by tense, subject-number, length. Of
+    head (the number of a word's head in its sentence, 0 for the root) or brackets (a word's part of
+    the constituents, as in CoNLL-2012) role schemes make trees."""
     sentences: int = 4000
     """How many distinct sentences, over all splits: 80 % train, 10 % dev, 10 % test."""
     seed: int = 0
@@ -116,10 +119,29 @@ def depths(heads: Sequence[int]) -> list[float]:
     return found
 
 
+def parts_of_brackets(brackets: str) -> list[str]:
+    """Divide constituents among the words, as a column of CoNLL-2012 does.
+
+    Parameters
+    ----------
+    brackets : str
+        In the notation of the Penn Treebank: ``(S (NP (DT the) (NN dog)) (VP (VBZ barks)))``.
+
+    Returns
+    -------
+    list of str
+        One a word, with ``*`` for the word and its part of speech: ``(S(NP*``, ``*)``, ``(VP*))``.
+    """
+    starred = re.sub(r"\([^\s()]+ [^\s()]+\)", "*", brackets).replace(" ", "")
+    return re.findall(r"[^*]*?\*\)*", starred)
+
+
 WORD_LABELS: dict[str, tuple[Kind, Callable[[Sentence], Sequence[Any]]]] = {
     "pos": ("class", lambda sentence: sentence.upos),
     "deprel": ("class", lambda sentence: sentence.deprels),
     "depth": ("real", lambda sentence: depths(sentence.heads)),
+    "head": ("class", lambda sentence: sentence.heads),
+    "brackets": ("class", lambda sentence: parts_of_brackets(sentence.brackets)),
 }
 SENTENCE_LABELS: dict[str, tuple[Kind, Callable[[Sentence], Any]]] = {
     "tense": ("class", lambda sentence: sentence.tense),
