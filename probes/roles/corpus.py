@@ -134,7 +134,8 @@ def select(
             f"none of the {len(lengths):,} texts has {shortest} to {longest} words; choose others "
             "(shortest, longest)"
         )
-    chosen = np.array([k for k in fitting if not trees or sentences[k].tree is not None])
+    kept = [k for k in fitting.tolist() if not trees or sentences[k].tree is not None]
+    chosen = np.array(kept, dtype=np.int64)
     if not len(chosen):
         raise InputError(
             "no text has a tree; ask for the labelling `head` or `brackets` too, or name a spaCy "
