@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from probes_tasks.english import English
 
+from conftest import ROOT
 from made import NONE, PENALTIES, accuracy, store_of
-from probes.configs import RolesProbeConfig, fill, read_yaml
+from probes.configs import RolesProbeConfig, fill, plain, read_yaml, to_yaml
 from probes.diagnostic.control import by_clue, majority
 from probes.diagnostic.layers import probe_layers
 from probes.diagnostic.questions import ask
 from probes.errors import InputError
+from probes.registry import task_options
 from probes.report.summary import summarise
 from probes.report.tables import to_text
 from probes.results import Results
@@ -227,23 +229,36 @@ def test_bags_of_words_print_one_and_say_that_they_are_constant(finished):
     assert "position" in text
 
 
+def with_task(options):
+    field = ("task", options, dataclasses.field(kw_only=True))
+    return dataclasses.make_dataclass("Shape", [field], bases=(RolesProbeConfig,), frozen=True)
+
+
 def test_the_saved_configuration_runs_again(finished, monkeypatch):
     home, config, page = finished
     monkeypatch.chdir(home)
     before = (page.parent / "results.jsonl").read_bytes()
-    shape = dataclasses.make_dataclass(
-        "Shape",
-        [("task", English, dataclasses.field(kw_only=True))],
-        bases=(RolesProbeConfig,),
-        frozen=True,
-    )
-    saved = fill(shape, read_yaml("runs/x/config.yaml"), "config.yaml")
+    saved = fill(with_task(English), read_yaml("runs/x/config.yaml"), "config.yaml")
     assert dataclasses.asdict(saved) == dataclasses.asdict(config)
     record = json.loads((page.parent / "run.json").read_text())
     assert record["command"] == "probes roles probe --config runs/x/config.yaml"
     (page.parent / "results.jsonl").unlink()
     run_roles_probe(saved)
     assert (page.parent / "results.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs").glob("roles-*.yaml")), ids=lambda p: p.stem
+)
+def test_every_configuration_of_roles_is_read_and_saved_and_read_again(path, tmp_path):
+    given = read_yaml(path)
+    shape = with_task(task_options(given["task"].pop("name")))
+    config = fill(shape, given, str(path))
+    for name in config.schemes:
+        assert parse_scheme(name).name == name
+    (tmp_path / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+    again = fill(shape, read_yaml(tmp_path / "config.yaml"), "config.yaml")
+    assert plain(again) == plain(config)
 
 
 @pytest.mark.parametrize("names", [(), ("ltr", "ltr")])

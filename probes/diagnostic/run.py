@@ -180,10 +180,11 @@ def _encode(
     )
     pooling = config.pooling or (default_pooling(encoder) if like is None else like["pooling"])
     layers = parse_layers(config.layers, encoder.layers)
-    stores = [
-        _fill(task, encoder, layers, pooling, config, world, progress, is_random=like is not None)
-        for task in tasks
-    ]
+    stores: list[ActivationStore] = []
+    for task in tasks:
+        told = [store.folder for store in stores]
+        store = _fill(task, encoder, layers, pooling, config, world, progress, like, told)
+        stores.append(store)
     about = {
         "run": Path(config.out).name,
         "model": config.model,
@@ -210,10 +211,11 @@ def _fill(
     config: ProbeConfig,
     world: World,
     progress: Progress,
-    *,
-    is_random: bool,
+    like: dict[str, Any] | None,
+    told: Sequence[Path],
 ) -> ActivationStore:
-    """Fill the store of a task, and say so where there was nothing to encode."""
+    """Fill the store of a task, and say so once where there was nothing to encode."""
+    is_random = like is not None
     name = Path(config.model).name + (" (random weights)" if is_random else "")
     title = f"encode {task.unit}s · {name}"
     opened: list[int] = []
@@ -237,7 +239,7 @@ def _fill(
         stage=stage,
         say=Silent().say if is_random else progress.say,
     )
-    if not opened:
+    if not opened and store.folder not in told:
         progress.say(f"{title}: already in {store.folder}")
     return store
 
