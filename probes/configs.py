@@ -94,6 +94,38 @@ class ProbeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RolesProbeConfig(ProbeConfig):
+    """Probe every layer of a model for the roles of words, with controls, intervals and a report.
+
+    The task's labellings of words are what role schemes look at: its parts of speech, say, and its
+    heads or brackets, of which trees are made.
+    """
+
+    schemes: tuple[str, ...] = (
+        *("ltr", "rtl", "bi"),
+        *("previous:upos", "next:upos"),
+        *("tree:parse", "bow"),
+    )
+    """Role schemes, a labelling each: ltr, rtl and bi (places); previous and next, or wickel (both
+    at once), with the labelling that they look at; tree:parse (of the task's heads or brackets),
+    tree:random and the like; bow (constant); products such as ltr*next:upos."""
+    shortest: int = 5
+    """The fewest words of a text that is asked about."""
+    longest: int = 12
+    """The most words: places mean another thing in long texts, and rare ones cannot be learnt."""
+    pipeline: str | None = None
+    """Name or folder of a spaCy pipeline that parses, where the task has no trees."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.schemes:
+            raise InputError("no role scheme is asked for; give at least one, such as ltr")
+        for name in self.schemes:
+            if self.schemes.count(name) > 1:
+                raise InputError(f"the role scheme {name!r} stands twice; give each once")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DoctorConfig:
     """Examine a model: the contract of correctness, clause by clause."""
 

@@ -93,16 +93,34 @@ def word_identity(questions: Questions) -> npt.NDArray[Any]:
         Class codes or values: of the form's commonest training class (the first of equals), or
         its mean training value; `majority` for a form that training lacks.
     """
+    return by_clue(questions, questions.types)
+
+
+def by_clue(questions: Questions, codes: Ints) -> npt.NDArray[Any]:
+    """Answer every test unit by what units with its code were most often in training.
+
+    Parameters
+    ----------
+    questions : Questions
+        With a training and a test split.
+    codes : ndarray of shape (n_units,), int64
+        From 0 on: of a unit's form, of its place, …
+
+    Returns
+    -------
+    ndarray of shape (n_test,)
+        As `word_identity`, with the code in place of the form.
+    """
     train, test = questions.rows["train"], questions.rows["test"]
     answer = majority(questions)
-    known = questions.known_types[test]
-    answer[known] = _of_types(questions, train)[questions.types[test][known]]
+    known = np.isin(codes[test], codes[train])
+    answer[known] = _of_types(questions, codes, train)[codes[test][known]]
     return answer
 
 
-def _of_types(questions: Questions, train: Ints) -> npt.NDArray[Any]:
-    types, labels = questions.types[train], questions.gold[train]
-    n_types = int(questions.types.max()) + 1
+def _of_types(questions: Questions, codes: Ints, train: Ints) -> npt.NDArray[Any]:
+    types, labels = codes[train], questions.gold[train]
+    n_types = int(codes.max()) + 1
     if questions.is_real:
         counts = np.bincount(types, minlength=n_types)
         return np.bincount(types, weights=labels, minlength=n_types) / np.maximum(counts, 1)

@@ -137,7 +137,7 @@ def probe_layer(
     return LayerAnswers(
         layer=layer,
         penalty=best,
-        at_edge=len(penalties) > 1 and best in (min(losses), max(losses)),
+        at_edge=len(losses) > 1 and best in (min(losses), max(losses)),
         dev_losses=dict(sorted(losses.items())),
         dev_score=_score(predicted["dev"], questions),
         predicted=predicted,
@@ -154,6 +154,8 @@ def _path(
 ) -> tuple[dict[float, Linear], dict[float, float]]:
     """Fit the penalties from the strongest on, until dev has had enough of weakening."""
     order = sorted(penalties, reverse=True)
+    if questions.is_constant:
+        order = order[:1]  # each would answer alike
     models: dict[float, Linear] = {}
     losses: dict[float, float] = {}
 
@@ -208,22 +210,22 @@ def _fit(
         ]
     coded = [np.unique(column, return_inverse=True) for column in columns]
     several = [c for c, (present, _) in enumerate(coded) if len(present) > 1]
-    fit = fit_logistic(
-        X,
-        [torch.from_numpy(coded[c][1].astype(np.int64)).to(X.device) for c in several],
-        [list(penalties)] * len(several),
-        start=None if start is None else [(start.coef, start.intercept)],
-    )
-    models: list[list[Linear]] = []
-    for c, (present, _) in enumerate(coded):
-        if c in several:
-            k = several.index(c)
-            found = list(zip(fit.coef[k], fit.intercept[k], strict=True))
-        else:  # a draw of one class alone: its answer is always that class
-            zero = torch.zeros((1, X.shape[1]), dtype=torch.float64, device=X.device)
-            found = [(zero, zero[:, 0])] * len(penalties)
-        models.append([_widened(w, b, present, questions.n_known) for w, b in found])
-    return models
+    zero = torch.zeros((1, X.shape[1]), dtype=torch.float64, device=X.device)
+    # one class alone, of a draw or of the labelling: its answer is always that class
+    found = [[(zero, zero[:, 0])] * len(penalties) for _ in columns]
+    if several:
+        fit = fit_logistic(
+            X,
+            [torch.from_numpy(coded[c][1].astype(np.int64)).to(X.device) for c in several],
+            [list(penalties)] * len(several),
+            start=None if start is None else [(start.coef, start.intercept)],
+        )
+        for k, c in enumerate(several):
+            found[c] = list(zip(fit.coef[k], fit.intercept[k], strict=True))
+    return [
+        [_widened(w, b, present, questions.n_known) for w, b in models]
+        for (present, _), models in zip(coded, found, strict=True)
+    ]
 
 
 def _widened(coef: Tensor, intercept: Tensor, present: Ints, n_classes: int) -> Linear:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from probes.choices import Unseen
 from probes.configs import PENALTIES
 from probes.diagnostic.control import control_task, permuted
 from probes.diagnostic.layer import LayerAnswers, probe_layer
-from probes.diagnostic.questions import Questions, ask
+from probes.diagnostic.questions import Ints, Questions, ask
 from probes.diagnostic.score import Scorer
 from probes.results import Results, Row
 from probes.states import ActivationStore
@@ -60,6 +60,8 @@ def probe_layers(
     draws: int = 5,
     seed: int = 0,
     unseen: Unseen = "wrong",
+    clues: Mapping[str, Ints] | None = None,
+    constant: bool = False,
     device: torch.device | str = "cpu",
     fixed: dict[str, Any] | None = None,
     advance: Callable[[int], None] = lambda n_layers: None,
@@ -85,6 +87,11 @@ def probe_layers(
         Of the draws and the resamples.
     unseen : {"wrong", "error", "drop"}
         What to do with units whose class the training split lacks.
+    clues : mapping of str to ndarray of shape (n_units,), optional
+        Further baselines: by name, a code for each unit, of which the baseline answers the
+        commonest training class, or the mean training value.
+    constant : bool
+        Whether to answer a labelling of one class, without a fit, rather than to refuse it.
     device : torch.device or str
         Where to solve.
     fixed : dict, optional
@@ -104,7 +111,7 @@ def probe_layers(
     """
     layers = store.layers if layers is None else layers
     lost = store.lost if random_store is None else np.union1d(store.lost, random_store.lost)
-    questions = ask(task, lost, unseen, store.cut)
+    questions = ask(task, lost, unseen, store.cut, constant=constant)
     draw = control_task if task.unit == "word" else permuted
     controls = [draw(questions, seed, k) for k in range(draws)]
     scorer = Scorer(questions, store, seed, fixed or {})
@@ -122,7 +129,7 @@ def probe_layers(
             other = probe_layer(layer, X, questions, penalties, (), device)
             rows += scorer.against_random(answer, other, random_store)
             advance(1)
-    rows += scorer.baselines(penalties)
+    rows += scorer.baselines(penalties, clues or {})
     scores = {layer: answer.dev_score for layer, answer in answers.items()}
     return LayerReport(
         questions=questions,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from probes.errors import InputError
 from probes.task import SPLITS, Split, Task
 
 Ints = npt.NDArray[np.int64]
+MOST_NAMED = 12  # classes in a message; positions and paths in trees have hundreds
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,11 @@ class Questions:
         return self.task.kind == "real"
 
     @property
+    def is_constant(self) -> bool:
+        """Whether the training split has one class, so that there is nothing to read."""
+        return self.n_known == 1
+
+    @property
     def is_first(self) -> npt.NDArray[np.bool_]:
         """Whether a unit is the first of its text, shape (n_units,)."""
         first: npt.NDArray[np.bool_] = np.diff(self.task.text_index, prepend=-1) > 0
@@ -77,19 +84,23 @@ class Questions:
         return f"{self.task.name}/{self.task.labelling}"
 
 
-def ask(task: Task, lost: Ints, unseen: Unseen, cut: Ints | None = None) -> Questions:
+def ask(
+    task: Task, lost: Ints, unseen: Unseen, cut: Ints | None = None, *, constant: bool = False
+) -> Questions:
     """Code a task's labelling, and set aside what cannot be answered.
 
     Parameters
     ----------
     task : Task
-        With at least two classes, or two values, in its training split.
+        With at least two classes, or two values, in its training split, unless `constant`.
     lost : ndarray of int64
         Units that have no vector.
     unseen : {"wrong", "error", "drop"}
         What to do with units whose class the training split lacks.
     cut : ndarray of int64, optional
         Units of which truncation took sub-tokens: the reason why those of them that are lost are.
+    constant : bool
+        Whether one class in the training split is enough: every answer is that class then.
 
     Returns
     -------
@@ -99,15 +110,15 @@ def ask(task: Task, lost: Ints, unseen: Unseen, cut: Ints | None = None) -> Ques
     Raises
     ------
     InputError
-        If the training labelling is constant, a split has no answered unit, or a class is unseen
-        and ``unseen="error"``.
+        If the training labelling is constant and must not be, a split has no answered unit, or a
+        class is unseen and ``unseen="error"``.
     """
     asked = task.asked
     answered = asked.copy()
     answered[lost] = False
     train = answered & (task.splits == "train")
     where = f"{task.name}/{task.labelling}"
-    _require_variety(task, train, where)
+    _require_variety(task, train, where, constant and task.kind == "class")
     surfaces = np.asarray(task.surfaces, dtype=np.str_)
     _, types = np.unique(surfaces, return_inverse=True)
     known_types = np.isin(types, types[train])
@@ -153,15 +164,15 @@ def ask(task: Task, lost: Ints, unseen: Unseen, cut: Ints | None = None) -> Ques
         types=types.astype(np.int64),
         known_types=known_types,
         unseen=missing,
-        warnings=_warnings(missing, unseen),
+        warnings=(*_constancy(known), *_warnings(missing, unseen)),
     )
 
 
-def _require_variety(task: Task, train: npt.NDArray[np.bool_], where: str) -> None:
+def _require_variety(task: Task, train: npt.NDArray[np.bool_], where: str, constant: bool) -> None:
     values = list(task.labels[train])
     if not values:
         raise InputError(f"{where}: no unit of the training split has a label and a vector")
-    if len(set(values)) == 1:
+    if len(set(values)) == 1 and not constant:
         raise InputError(
             f"{where}: the labelling is constant: all {len(values)} units of the training split "
             f"are {values[0]!r}; a probe needs at least two classes"
@@ -181,13 +192,23 @@ def _missing(
     return found
 
 
+def _constancy(known: Sequence[str]) -> tuple[str, ...]:
+    if len(known) != 1:
+        return ()
+    return (
+        f"constant: every unit of the training split is {known[0]!r}, so there is nothing to read, "
+        "and no accuracy says anything of a layer",
+    )
+
+
 def _listed(missing: dict[Split, dict[str, int]]) -> str:
     parts = [
         f"{label!r} ({n} in {split})"
         for split, counts in missing.items()
         for label, n in counts.items()
     ]
-    return ", ".join(parts)
+    more = f", and {len(parts) - MOST_NAMED:,} more" if len(parts) > MOST_NAMED else ""
+    return ", ".join(parts[:MOST_NAMED]) + more
 
 
 def _warnings(missing: dict[Split, dict[str, int]], unseen: Unseen) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from probes.choices import Pooling
 from probes.configs import ProbeConfig
 from probes.diagnostic.folder import claimed, make_folder
 from probes.diagnostic.layers import LayerReport, probe_layers, unseen_type_share
+from probes.diagnostic.plan import Plan
 from probes.diagnostic.predictions import PREDICTIONS, prediction_columns
 from probes.doctor.verdict import find as find_verdict
 from probes.encoders import TextEncoder, parse_layers
@@ -58,7 +59,9 @@ class Silent:
         """Say nothing."""
 
 
-def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | None:
+def run_probe(
+    config: ProbeConfig, progress: Progress | None = None, plan: Plan | None = None
+) -> Path | None:
     """Probe every layer of a model, and write a run's folder.
 
     Parameters
@@ -67,6 +70,8 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | N
         Every setting; ``config.task`` is a task's options.
     progress : Progress, optional
         Where to show how far the run is; nowhere by default.
+    plan : Plan, optional
+        What is asked of the task's labellings; by default each of them.
 
     Returns
     -------
@@ -80,22 +85,22 @@ def run_probe(config: ProbeConfig, progress: Progress | None = None) -> Path | N
     EnvironmentFailure
         If the disk has no room, or the processes do not see one another.
     """
-    world = join()
+    world, plan = join(), plan or Plan()
     if progress is None or not world.is_first:
         progress = Silent()
     if not world.is_first:
-        return _run(config, world, progress)
+        return _run(config, world, progress, plan)
     with claimed(Path(config.out), config):
         if world.size > 1:
             progress.say(
                 f"{world.size} processes encode; the first alone solves the probes and writes"
             )
-        return _run(config, world, progress)
+        return _run(config, world, progress, plan)
 
 
-def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
+def _run(config: ProbeConfig, world: World, progress: Progress, plan: Plan) -> Path | None:
     start = time.perf_counter()
-    tasks = config.task.load()
+    tasks = plan.ask(config.task.load())
     make_folder(_root(config), "--store")
     loaded = time.perf_counter()
     stores, about = _encode(config, tasks, world, progress)
@@ -109,7 +114,7 @@ def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
         world.close()
         return None
     reports = [
-        _probe(task, stores[k], random_stores[k], about["layers"], config, world, progress)
+        _probe(task, stores[k], random_stores[k], about["layers"], config, world, progress, plan)
         for k, task in enumerate(tasks)
     ]
     probed = time.perf_counter()
@@ -122,7 +127,8 @@ def _run(config: ProbeConfig, world: World, progress: Progress) -> Path | None:
         "tasks": [_task(r, s) for r, s in zip(reports, stores, strict=True)],
     }
     world.close()
-    return _write(Path(config.out), config, reports, about)
+    about["command"] = f"{plan.command} --config {Path(config.out) / 'config.yaml'}"
+    return _write(Path(config.out), reports, about)
 
 
 def _tell_verdict(found: dict[str, Any] | None, config: ProbeConfig, progress: Progress) -> None:
@@ -174,10 +180,11 @@ def _encode(
     )
     pooling = config.pooling or (default_pooling(encoder) if like is None else like["pooling"])
     layers = parse_layers(config.layers, encoder.layers)
-    stores = [
-        _fill(task, encoder, layers, pooling, config, world, progress, is_random=like is not None)
-        for task in tasks
-    ]
+    stores: list[ActivationStore] = []
+    for task in tasks:
+        told = [store.folder for store in stores]
+        store = _fill(task, encoder, layers, pooling, config, world, progress, like, told)
+        stores.append(store)
     about = {
         "run": Path(config.out).name,
         "model": config.model,
@@ -204,10 +211,11 @@ def _fill(
     config: ProbeConfig,
     world: World,
     progress: Progress,
-    *,
-    is_random: bool,
+    like: dict[str, Any] | None,
+    told: Sequence[Path],
 ) -> ActivationStore:
-    """Fill the store of a task, and say so where there was nothing to encode."""
+    """Fill the store of a task, and say so once where there was nothing to encode."""
+    is_random = like is not None
     name = Path(config.model).name + (" (random weights)" if is_random else "")
     title = f"encode {task.unit}s · {name}"
     opened: list[int] = []
@@ -231,7 +239,7 @@ def _fill(
         stage=stage,
         say=Silent().say if is_random else progress.say,
     )
-    if not opened:
+    if not opened and store.folder not in told:
         progress.say(f"{title}: already in {store.folder}")
     return store
 
@@ -244,6 +252,7 @@ def _probe(
     config: ProbeConfig,
     world: World,
     progress: Progress,
+    plan: Plan,
 ) -> LayerReport:
     n = len(layers) * (1 if random_store is None else 2)
     with progress.stage(f"probe {task.labelling} · layers", n) as advance:
@@ -256,6 +265,8 @@ def _probe(
             draws=config.draws,
             seed=config.seed,
             unseen=config.unseen,
+            clues=plan.clues(task),
+            constant=plan.constant,
             device=world.device,
             fixed={
                 "run": Path(config.out).name,
@@ -266,12 +277,7 @@ def _probe(
         )
 
 
-def _write(
-    out: Path,
-    config: ProbeConfig,
-    reports: Sequence[LayerReport],
-    about: dict[str, Any],
-) -> Path:
+def _write(out: Path, reports: Sequence[LayerReport], about: dict[str, Any]) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -289,11 +295,7 @@ def _write(
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=schema), sink)
     write_whole(out / "predictions.parquet", sink.getvalue().to_pybytes())
-    run = {
-        **about,
-        "command": f"probes probe --config {out / 'config.yaml'}",
-        "versions": _versions(),
-    }
+    run = {**about, "versions": _versions()}
     text = json.dumps(run, ensure_ascii=False, indent=1)
     write_whole(out / "run.json", (text + "\n").encode())
     return write_page([out], out / "report.html")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from probes.diagnostic.control import majority, word_identity
+from probes.diagnostic.control import by_clue, majority, word_identity
 from probes.diagnostic.layer import LayerAnswers
-from probes.diagnostic.questions import Questions
+from probes.diagnostic.questions import Ints, Questions
 from probes.diagnostic.surface import bag_of_words, length
 from probes.encoders.choose import number_of_layers
 from probes.metrics import Metric
@@ -184,14 +184,17 @@ class Scorer:
         setting = {"of": self._metrics[0]}
         return [*rows, self._row(found, "probe", "over-random", setting, layer=answer.layer)]
 
-    def baselines(self, penalties: Sequence[float]) -> list[Row]:
-        """Score what needs no model."""
+    def baselines(
+        self, penalties: Sequence[float], clues: Mapping[str, Ints] | None = None
+    ) -> list[Row]:
+        """Score what needs no model; a clue is a code for each unit."""
         answers = {"majority": majority(self._q)}
         if self._q.task.unit == "word":
             answers["word-identity"] = word_identity(self._q)
         else:
             answers["bag-of-words"] = bag_of_words(self._q, penalties)
             answers["length"] = length(self._q, penalties)
+        answers |= {name: by_clue(self._q, codes) for name, codes in (clues or {}).items()}
         return [
             self._row(
                 interval(metric, self._gold(), predicted, self._groups, seed=self._seed),

@@ -26,6 +26,7 @@ BASELINES = {
     "majority": "majority",
     "mean": "mean",
     "word-identity": "word identity",
+    "position": "position",
     "bag-of-words": "bag of words",
     "length": "length",
 }

@@ -58,6 +58,8 @@ def heading(summary: Summary) -> list[str]:
     share = info.get("unseen_type_share")
     if share is not None:
         parts.append(f"unseen types {100 * share:.0f} %")
+    if len(info.get("classes") or ()) == 1:
+        parts.append("constant")
     return parts
 
 
