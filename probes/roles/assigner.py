@@ -75,12 +75,21 @@ class Assigner(nn.Module):
         Of the embeddings, and of the state of one direction.
     bidirectional : bool
         Whether the sequence is read backwards too.
+    sees_item : bool
+        Whether an item's role may depend on the item, and not only on those before and after.
     """
 
     def __init__(
-        self, n_fillers: int, n_roles: int, width: int, hidden: int, bidirectional: bool
+        self,
+        n_fillers: int,
+        n_roles: int,
+        width: int,
+        hidden: int,
+        bidirectional: bool,
+        sees_item: bool,
     ) -> None:
         super().__init__()
+        self.sees_item = sees_item
         self.embeddings = nn.Embedding(n_fillers + 1, width, padding_idx=n_fillers)
         self.forwards = nn.LSTM(width, hidden, batch_first=True)
         self.backwards = nn.LSTM(width, hidden, batch_first=True) if bidirectional else None
@@ -89,12 +98,18 @@ class Assigner(nn.Module):
     def forward(self, batch: Padded) -> Tensor:
         """Give the scores of the roles, before the softmax, (n, length, n_roles)."""
         E = self.embeddings(batch.items)
-        states = self.forwards(E)[0]  # what follows the end does not reach back before it
+        states = self._states(self.forwards, E)  # what follows the end does not reach back
         if self.backwards is not None:
-            back = self.backwards(_turned(E, batch.mirror))[0]
+            back = self._states(self.backwards, _turned(E, batch.mirror))
             states = torch.cat([states, _turned(back, batch.mirror)], 2)
         scores: Tensor = self.out(states)
         return scores
+
+    def _states(self, lstm: nn.LSTM, E: Tensor) -> Tensor:
+        states: Tensor = lstm(E)[0]
+        if self.sees_item:
+            return states
+        return torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
 
     def attention(self, batch: Padded) -> Tensor:
         """Give the distributions over roles, (n, length, n_roles); zero on padding."""

@@ -47,6 +47,8 @@ class Projected:
         Of the assigner.
     bidirectional : bool
         Whether the assigner reads backwards too; roles from the right need it.
+    sees_item : bool
+        Whether an item's role may depend on the item itself.
 
     Notes
     -----
@@ -55,17 +57,18 @@ class Projected:
     W are one table of bindings here, and no weight of a regulariser has to be chosen.
     """
 
-    n_steps: int = 1200
+    n_steps: int = 800
     n_distilled: int = 300
-    batch: int = 512
-    lr: float = 5e-3
+    batch: int = 256
+    lr: float = 1e-2
     forget: float = 0.1
     ridge: float = 1e-2
     patience: int = 150
     tolerance: float = 2e-3
-    hidden: int = 48
+    hidden: int = 32
     width: int = 16
     bidirectional: bool = True
+    sees_item: bool = False
 
     def learn(
         self, data: Padded, Z: Tensor, dev: Padded, Z_dev: Tensor, fillers: Tensor, n_roles: int
@@ -87,7 +90,7 @@ class Projected:
         -------
         Learned
         """
-        sizes = self.width, self.hidden, self.bidirectional
+        sizes = self.width, self.hidden, self.bidirectional, self.sees_item
         assigner = Assigner(len(fillers) - 1, n_roles, *sizes)
         fillers = self._project(assigner, data, Z, dev, Z_dev, fillers)
         mixtures = attend(assigner, data)
@@ -122,7 +125,7 @@ class Projected:
                 error = _error(solution, dev, Z_dev, attend(assigner, dev))
                 if error < 0.98 * best:
                     best, best_at = error, step
-                if error < self.tolerance / 10 or step - best_at >= self.patience:
+                if error < self.tolerance / 4 or step - best_at >= self.patience:
                     break
         return fillers.detach()
 
