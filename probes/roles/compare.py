@@ -102,7 +102,9 @@ def compare(
     best = min(range(len(fits)), key=lambda k: errors[k].mean())
     behind = [estimate((1.0, mean_of(e - errors[best]))) for e in errors]
     within = [
-        k for k in range(len(fits)) if errors[k].mean() <= errors[best].mean() + _se(errors, k, best)
+        k
+        for k in range(len(fits))
+        if errors[k].mean() <= errors[best].mean() + _se(errors, k, best)
     ]
     selected = min(within, key=lambda k: (fits[k].n_roles_, errors[k].mean()))
     ties = _ties(schemes, train[0])
@@ -133,9 +135,7 @@ def _ties(schemes: Sequence[RoleScheme], sequences: Sequence[Fillers]) -> list[t
     divisions = [division(scheme, sequences) for scheme in schemes]
     return [
         tuple(
-            other.name
-            for j, other in enumerate(schemes)
-            if j != k and divisions[j] == divisions[k]
+            other.name for j, other in enumerate(schemes) if j != k and divisions[j] == divisions[k]
         )
         for k in range(len(schemes))
     ]

@@ -162,7 +162,9 @@ class RoleLearner:
                 )
             rows = np.stack([self.embeddings[item] for item in self._numbers])
             given = torch.from_numpy(rows.astype(np.float32))
-            return torch.cat([given / given.square().mean().sqrt(), given.new_zeros(1, len(rows[0]))])
+            return torch.cat(
+                [given / given.square().mean().sqrt(), given.new_zeros(1, len(rows[0]))]
+            )
         if n <= self.filler_dim:
             return torch.eye(n + 1, n)
         drawn = torch.randn(n + 1, self.filler_dim)

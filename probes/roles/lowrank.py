@@ -160,13 +160,13 @@ class TPDN(Decomposition):
         """Choose λ on held-out sequences, and no less than the noise asks for.
 
         Low rank ties rare pairs to others, and held-out sequences may hold none of the rare: the
-        floor is the λ of a Gaussian prior by which a binding varies as much as the encodings do
-        for each of their items.
+        floor is the λ of a Gaussian prior by which a binding has ten times the variance that the
+        encodings have for each of their items.
         """
         fit = fit_least_squares(self._design(every), Z, held_out, penalties=PENALTIES, refit=False)
         chosen = float(fit.penalties[0])
         noise = float(fit.losses[chosen][0])
-        prior = float(np.var(Z, axis=0).mean()) * len(Z) / max(len(every.sequence), 1)
+        prior = 10 * float(np.var(Z, axis=0).mean()) * len(Z) / max(len(every.sequence), 1)
         return max(chosen, noise / (len(Z) * prior) if prior > 0 else 0.0)
 
     def _start(self, problem: Problem, which: int) -> tuple[Floats, Floats]:
