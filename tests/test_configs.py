@@ -14,7 +14,7 @@ from probes.configs import PENALTIES, ProbeConfig, digest, fill, plain, read_yam
 from probes.errors import InputError
 from probes.registry import find_tasks, task_options
 
-FILES = sorted((ROOT / "configs").glob("*.yaml"))
+FILES = sorted(p for p in (ROOT / "configs").glob("*.yaml") if "model" in read_yaml(p))
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=12)
 
 
