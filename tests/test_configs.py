@@ -14,7 +14,10 @@ from probes.configs import PENALTIES, ProbeConfig, digest, fill, plain, read_yam
 from probes.errors import InputError
 from probes.registry import find_tasks, task_options
 
-FILES = sorted({*(ROOT / "configs").glob("*.yaml")} - {*(ROOT / "configs").glob("roles-*")})
+JOBS_OF_THEIR_OWN = ("roles-", "tpdn-")
+FILES = sorted(
+    path for path in (ROOT / "configs").glob("*.yaml") if not path.name.startswith(JOBS_OF_THEIR_OWN)
+)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=12)
 
 

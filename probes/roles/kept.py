@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,7 @@ class Order:
 
 
 def taught(
-    order: Order,
-    train: Sequence[Digits],
-    dev: Sequence[Digits],
-    store: Path,
-    tell: Callable[[int], None] = lambda epochs: None,
+    order: Order, train: Sequence[Digits], dev: Sequence[Digits], store: Path
 ) -> tuple[Network, Path]:
     """Give a network that was taught before, or teach it.
 
@@ -66,8 +62,6 @@ def taught(
     store : Path
         Folder of networks. Each has a folder of its own there, named after all that decides its
         weights; one that was interrupted goes on from its last whole epoch.
-    tell : callable, optional
-        Is told the number of epochs done, after each.
 
     Returns
     -------
@@ -93,7 +87,7 @@ def taught(
         return network, folder
     folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    course = teach(network, train, dev, order.recipe, seed=order.seed, state=state, tell=tell)
+    course = teach(network, train, dev, order.recipe, seed=order.seed, state=state)
     about: dict[str, Any] = {
         **asdict(order),
         **asdict(course),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,6 @@ def teach(
     *,
     seed: int = 0,
     state: Path | None = None,
-    tell: Callable[[int], None] = lambda epochs: None,
 ) -> Course:
     """Teach a network, in place.
 
@@ -90,8 +89,6 @@ def teach(
         File in which to stand after each epoch. Where it is there, the teaching goes on from it,
         and ends with the same weights, bit for bit, as one that was never interrupted. The caller
         sees to it that a state is of the same network, data and recipe.
-    tell : callable, optional
-        Is told the number of epochs done, after each.
 
     Returns
     -------
@@ -113,7 +110,6 @@ def teach(
         lesson.epoch([batches[k] for k in order], held_out)
         if state is not None:
             write_whole(state, lesson.written())
-        tell(lesson.epochs)
     network.load_state_dict(lesson.best)
     return Course(tuple(lesson.dev), lesson.epochs, left_out)
 
