@@ -173,8 +173,8 @@ def test_noise_has_a_normalised_error_of_one():
         split: sentences(n, seed=n) for split, n in (("train", 300), ("dev", 100), ("test", 200))
     }
     random = np.random.default_rng(0)
-    scale = np.array([1, 5, 0.2, 2])
-    Z = {s: 3 + scale * random.standard_normal((2, len(x), 4)) for s, x in some.items()}
+    scale = np.geomspace(0.1, 3, 60)
+    Z = {s: 3 + scale * random.standard_normal((2, len(x), 60)) for s, x in some.items()}
     vectors = {word: random.standard_normal(3) for word in WORDS}
     for kind in ("given", "additive"):
         fit = fit_scheme(parse_scheme("ltr"), kind, some, Z, vectors)

@@ -88,7 +88,7 @@ class _Given(nn.Module):
 
 def has_head(config: Any) -> bool:
     """Whether a checkpoint was saved from a causal language model with its head."""
-    cls = transformers.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    cls: Any = transformers.MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
     return cls is not None and cls.__name__ in (config.architectures or ())
 
 

@@ -146,7 +146,7 @@ def load_weights(
     """
     quiet = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # its load report lists poolers left out
-    cls = transformers.AutoModelForCausalLM if with_head else model_class(config)
+    cls: Any = transformers.AutoModelForCausalLM if with_head else model_class(config)
     try:
         model, info = cls.from_pretrained(
             name,

@@ -131,7 +131,7 @@ def fit_scheme(
         shuffled,
         variance * float(errors[-1].mean()),
         fitted.unseen(sentences["test"]),
-        np.asarray(fitted.penalty_[:-1]),
+        np.atleast_1d(fitted.penalty_)[:-1],
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from probes.metrics import Statistic
 from probes.results import Row
 from probes.roles.fits import Floats, SchemeFit
 from probes.roles.ratios import estimate, explained, mean_of
@@ -203,7 +204,7 @@ def _output_rows(
     read = is_read(baseline)
     for metric, statistic in (("kl-restored", restored), ("state-restored", restored_state)):
         own = (1.0, statistic(one, baseline))
-        terms = {metric: (own,)}
+        terms: dict[str, tuple[tuple[float, Statistic], ...]] = {metric: (own,)}
         if bow is not None and of.get("scheme") != "bow":
             terms[f"{metric}-over-bow"] = (own, (-1.0, statistic(bow, baseline)))
         for name, parts in terms.items():

@@ -26,6 +26,7 @@ from probes.roles.interventions import Group, Model, substitution_rows, surgery_
 from probes.roles.readers import LinearHead, Read, fit_head
 from probes.roles.rows import RowMaker, fit_rows
 from probes.roles.schemes import RoleScheme, parse_scheme
+from probes.roles.sequences import Sentence
 from probes.roles.settings import RolesTextConfig
 from probes.roles.substitute import n_steps
 from probes.roles.surgery import draw_edits
@@ -153,7 +154,7 @@ def _fit(
     """Fit every scheme, layers of equal width together."""
     words = sorted({word for sentence in corpus.texts.sentences for word in sentence.words})
     embeddings = word_components(encoder, words, config.components)
-    sentences = {split: corpus.sentences(split) for split in SPLITS}
+    sentences: dict[str, list[Sentence]] = {split: corpus.sentences(split) for split in SPLITS}
     kinds: tuple[Kind, ...] = ("given", "additive") if config.additive else ("given",)
     rows: list[Row] = []
     groups: list[Group] = []

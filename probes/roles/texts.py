@@ -148,7 +148,9 @@ def load_corpus(
     if parsed:
         counts["texts_without_tree"] = len(kept) - len(keep)
     texts = Texts(tuple(kept), word_task.texts, tuple(spans)).take(keep)
-    rows = {split: np.flatnonzero(splits[keep] == split) for split in SPLITS}
+    rows: dict[str, npt.NDArray[np.int64]] = {
+        split: np.flatnonzero(splits[keep] == split) for split in SPLITS
+    }
     for split, found in rows.items():
         if not len(found):
             raise InputError(
