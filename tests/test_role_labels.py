@@ -239,6 +239,7 @@ def test_bags_of_words_print_one_and_say_that_they_are_constant(finished):
     assert "! constant: every unit of the training split is 'r_0'" in bow
     assert "constant" not in text[: text.index("BOW")]
     assert "position" in text
+    assert "counted from both ends" in (home / page).read_text()
 
 
 def with_task(options):
