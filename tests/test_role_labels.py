@@ -174,6 +174,18 @@ def test_the_baseline_of_places_is_the_commonest_label_of_training_at_that_place
         assert seen[q.classes[code]] == max(seen.values())
 
 
+def test_of_many_unseen_roles_a_dozen_are_named_and_the_others_counted():
+    sentences = [["a"] * 2] * 20 + [["a"] * n for n in range(3, 33) for _ in range(2)]
+    splits = ["train"] * 20 + ["dev", "test"] * 30
+    names = [str(k) for k in range(len(sentences))]
+    rows = [["x"] * len(row) for row in sentences]
+    words = word_task(sentences, rows, splits=splits, groups=names, name="made", labelling="x")
+    (task,) = role_labels([words], schemes("ltr"), shortest=1, longest=40)
+    (warning,) = ask(task, NONE, "wrong").warnings
+    assert warning.count("in dev") + warning.count("in test") == 12
+    assert warning.endswith("and 48 more")  # places 2 to 31, in dev and in test
+
+
 def test_a_place_that_training_lacks_is_answered_with_the_commonest_class():
     tasks = corpus([["a", "b"]] * 2 + [["a", "b", "c"]] * 2, x=[list("xy")] * 2 + [list("yxy")] * 2)
     q = ask(tasks[1], NONE, "wrong")
@@ -227,6 +239,7 @@ def test_bags_of_words_print_one_and_say_that_they_are_constant(finished):
     assert "! constant: every unit of the training split is 'r_0'" in bow
     assert "constant" not in text[: text.index("BOW")]
     assert "position" in text
+    assert "counted from both ends" in (home / page).read_text()
 
 
 def with_task(options):

@@ -8,6 +8,7 @@ from probes.report.summary import METRIC_NAMES, Draws, Line, Summary
 from probes.results import Row
 
 GAP = "–"
+MOST_NAMED = 12  # classes in a sentence; role schemes have hundreds
 
 
 def number(value: float | None, sign: bool = False) -> str:
@@ -110,9 +111,9 @@ def findings(summary: Summary) -> list[str]:
     unseen = info.get("unseen_classes") or {}
     if unseen:
         named = unseen.items() if isinstance(unseen, dict) else ((name, None) for name in unseen)
-        listed = ", ".join(
-            f"{name} ({n:,})" if isinstance(n, int) else str(name) for name, n in named
-        )
+        parts = [f"{name} ({n:,})" if isinstance(n, int) else str(name) for name, n in named]
+        more = f", and {len(parts) - MOST_NAMED:,} more" if len(parts) > MOST_NAMED else ""
+        listed = ", ".join(parts[:MOST_NAMED]) + more
         said.append(f"Classes that training lacks, so that no probe can answer them: {listed}.")
     said += _choices(summary)
     for note in info.get("notes") or ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from probes.diagnostic.run import Progress, run_probe
 from probes.roles.labels import places, role_labels
 from probes.roles.schemes import parse_scheme
 from probes.task import Task
+
+NOTES = (
+    "the baseline position answers the commonest training role of a word's place, counted from "
+    "both ends of its text",
+    "the control task gives each word one label wherever it stands: where a word is easier to read "
+    "than its role, selectivity is below zero",
+)
+"""What a reader of the page must know of the figures beside a role's."""
 
 
 def run_roles_probe(config: RolesProbeConfig, progress: Progress | None = None) -> Path | None:
@@ -44,13 +53,14 @@ def run_roles_probe(config: RolesProbeConfig, progress: Progress | None = None) 
     schemes = [parse_scheme(name) for name in config.schemes]
 
     def ask(tasks: Sequence[Task]) -> Sequence[Task]:
-        return role_labels(
+        found = role_labels(
             tasks,
             schemes,
             shortest=config.shortest,
             longest=config.longest,
             pipeline=config.pipeline,
         )
+        return [dataclasses.replace(task, notes=(*task.notes, *NOTES)) for task in found]
 
     return run_probe(config, progress, Plan("probes roles probe", ask, _position, constant=True))
 
