@@ -105,10 +105,12 @@ class RoleLearner:
         Raises
         ------
         InputError
-            If the numbers of sequences and of encodings differ, a value is not finite, a sequence
-            has no items, or an embedding is missing.
+            If there are fewer than 2 sequences, or not as many encodings, a value is not finite,
+            or an embedding is missing.
         """
         Z = _checked(sequences, Z)
+        if len(Z) < 2:
+            raise InputError(f"{len(Z)} sequences to learn roles from; give 2 sequences or more")
         if dev is None:
             order = np.random.default_rng(self.random_state).permutation(len(Z))
             held, kept = np.split(order, [max(1, len(Z) // 10)])
@@ -118,7 +120,7 @@ class RoleLearner:
         known = dict.fromkeys(item for s in sequences for item in s)
         self._numbers: dict[Hashable, int] = {item: k for k, item in enumerate(known)}
         mean = Z.mean(0)
-        scale = max(float(np.sqrt(((Z - mean) ** 2).sum(1).mean())), float(np.finfo(Z.dtype).tiny))
+        scale = float(np.sqrt(((Z - mean) ** 2).sum(1).mean())) or 1.0
         data, dev_data = pad(sequences, self._numbers), pad(dev_sequences, self._numbers)
         scaled, dev_scaled = (torch.from_numpy((z - mean) / scale) for z in (Z, Z_dev))
         best, error = self._best_of(data, scaled, dev_data, dev_scaled)

@@ -154,7 +154,8 @@ class Projected:
         moments.add(bind(fillers, data, mixtures), Z)
         to_effects = _effects(moments.solve(1e-4)[0], n_roles)
         points = mixtures[data.mask] @ to_effects
-        means = KMeans(min(2 * n_roles, len(points)), n_init=3, random_state=0).fit(points.numpy())
+        most = min(2 * n_roles, len(points.unique(dim=0)))
+        means = KMeans(most, n_init=3, random_state=0).fit(points.numpy())
         dev_points = attend(assigner, dev)[dev.mask] @ to_effects
         found = torch.from_numpy(means.labels_).long()
         found_dev = torch.from_numpy(means.predict(dev_points.numpy())).long()

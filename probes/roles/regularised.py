@@ -73,7 +73,7 @@ class Regularised:
                 attention = net.assigner.attention(data[rows])
                 predicted = net(data[rows], attention)
                 loss = (predicted - Z[rows]).square().sum(1).mean()
-                loss = loss + heat * self._penalty(attention, data[rows].mask)
+                loss = loss + heat * self._penalty(attention)
                 adam.zero_grad()
                 loss.backward()
                 adam.step()
@@ -82,21 +82,42 @@ class Regularised:
             learned = net.learned()
             attention = attend(learned.assigner, dev)
             error = squared_error(learned, dev, Z_dev, attention)
-            error += float(self._penalty(attention, dev.mask))
+            error += float(self._penalty(attention))
             if error < lowest:
                 best, lowest, best_at = learned, error, epoch
             elif epoch - best_at >= self.patience:
                 break
         return best
 
-    def _penalty(self, attention: Tensor, mask: Tensor) -> Tensor:
+    def _penalty(self, attention: Tensor) -> Tensor:
         """Give the regularisers' sum for a batch, by the number of its sequences."""
-        total = attention.sum(1)
-        one_hot = (attention * (1 - attention)).sum()
-        concentration = -attention.square().sum()
-        unique = (total * (1 - total)).square().sum()
-        penalty = self.one_hot * one_hot + self.concentration * concentration + self.unique * unique
-        return penalty / len(mask)
+        weights = attention.new_tensor([self.one_hot, self.concentration, self.unique])
+        return weights @ penalties(attention) / len(attention)
+
+
+def penalties(attention: Tensor) -> Tensor:
+    """Give the three regularisers of the paper, unweighted.
+
+    Parameters
+    ----------
+    attention : Tensor of shape (n, length, n_roles)
+        Distributions over roles, zero on padding.
+
+    Returns
+    -------
+    Tensor of shape (3,)
+        one-hot Σ a (1 − a), concentration −Σ a², and unique Σ (s (1 − s))² with s the attention of
+        a whole sequence to a role: lowest (0, − the number of items, 0) where each item has one
+        role, and no role two items of a sequence.
+    """
+    total = attention.sum(1)
+    return torch.stack(
+        [
+            (attention * (1 - attention)).sum(),
+            -attention.square().sum(),
+            (total * (1 - total)).square().sum(),
+        ]
+    )
 
 
 class _Joint(nn.Module):
