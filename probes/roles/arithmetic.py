@@ -97,7 +97,7 @@ def _outcome(
     E = np.asarray(encode(list(places)), dtype=np.float64)
     if E.ndim != 2 or len(E) != len(places):
         raise InputError(
-            f"{E.shape} from the encoder of {len(places)} sequences; expected a row each"
+            f"the encoder gave {E.shape} for {len(places)} sequences; expected one row for each"
         )
     a, b, c, d = (
         np.array([places[s] for s in column])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,8 +85,8 @@ class Assigner(nn.Module):
         n_roles: int,
         width: int,
         hidden: int,
-        bidirectional: bool,
-        sees_item: bool,
+        bidirectional: bool = True,
+        sees_item: bool = True,
     ) -> None:
         super().__init__()
         self.sees_item = sees_item
@@ -139,6 +139,32 @@ def bind(fillers: Tensor, batch: Padded, attention: Tensor) -> Tensor:
     return torch.bmm(fillers[batch.items].transpose(1, 2), attention).flatten(1)
 
 
+def batches(n: int, size: int, n_steps: int) -> Iterator[Tensor]:
+    """Draw the rows of batches: shuffle, take all in turn, and shuffle again.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    size : int
+        Of a batch; at most n.
+    n_steps : int
+        Batches.
+
+    Yields
+    ------
+    Tensor of shape (size,), int64
+        By torch's seed, as the weights are.
+    """
+    size = min(size, n)
+    waiting = torch.randperm(n)
+    for _ in range(n_steps):
+        if len(waiting) < size:
+            waiting = torch.randperm(n)
+        yield waiting[:size]
+        waiting = waiting[size:]
+
+
 BLOCK = 2048
 
 
@@ -181,3 +207,8 @@ def snap(attention: Tensor) -> Tensor:
     hard = torch.zeros_like(attention)
     hard.scatter_(-1, attention.argmax(-1, keepdim=True), 1.0)
     return hard * (attention.sum(-1, keepdim=True) > 0)
+
+
+def squared_error(learned: Learned, data: Padded, Z: Tensor, attention: Tensor) -> float:
+    """Give the mean squared distance of predicted and true encodings."""
+    return float((learned.predict(data, attention) - Z).square().sum(1).mean())

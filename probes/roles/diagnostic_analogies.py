@@ -93,7 +93,12 @@ def _is_of_its_kind(it: Analogy) -> bool:
 
 
 def digit_analogies(
-    kind: Kind, n: int, n_fillers: int = 10, max_length: int = 6, seed: int = 0
+    kind: Kind,
+    n: int,
+    n_fillers: int = 10,
+    min_length: int = 3,
+    max_length: int = 6,
+    seed: int = 0,
 ) -> list[Analogy]:
     """Draw analogies between sequences of digits.
 
@@ -108,10 +113,12 @@ def digit_analogies(
         How many, all different.
     n_fillers : int
         The digits are 0 … n_fillers - 1.
-    max_length : int
-        Of the longest sequence. All lengths that the kind allows are equally likely.
+    min_length, max_length : int
+        Of all the sequences. Of the digit networks' training data one sequence in fifty is shorter
+        than 3, so that the networks do not know those well.
     seed : int
-        Of the draw.
+        Of the draw. All lengths of p (or of the shorter sequence) are equally likely, then all of s
+        (or of the longer one).
 
     Returns
     -------
@@ -120,13 +127,15 @@ def digit_analogies(
     Raises
     ------
     InputError
-        If the kind is unknown, or there are not so many.
+        If the kind is unknown, the lengths leave no room, or there are not so many.
     """
-    if n_fillers < 2 or max_length < 2:
+    if n_fillers < 2 or not 1 <= min_length < max_length:
         raise InputError(
-            f"analogies of {n_fillers} fillers in sequences up to {max_length}; give 2 or more"
+            f"analogies of {n_fillers} fillers in sequences of {min_length} to {max_length}; give "
+            "2 fillers or more, and a longest sequence that is longer than the shortest"
         )
-    return _draw(kind, n, seed, functools.partial(_of_digits, kind, n_fillers, max_length))
+    make = functools.partial(_of_digits, kind, n_fillers, min_length, max_length)
+    return _draw(kind, n, seed, make)
 
 
 def sentence_analogies(kind: Kind, n: int, seed: int = 0) -> list[Analogy]:
@@ -178,24 +187,25 @@ def _draw(
     return list(found)
 
 
-def _of_digits(kind: Kind, n_fillers: int, max_length: int, draw: np.random.Generator) -> Analogy:
+def _of_digits(
+    kind: Kind, n_fillers: int, min_length: int, max_length: int, draw: np.random.Generator
+) -> Analogy:
     def some(length: int) -> _Words:
         return tuple(int(digit) for digit in draw.integers(n_fillers, size=length))
 
-    if kind in ("ltr", "rtl"):
-        n_own = int(draw.integers(1, max_length))
-        n_shared = int(draw.integers(1, max_length - n_own + 1))
-        return _lengthened(kind, some(n_own), some(n_own), some(n_shared))
-    length = int(draw.integers(2, max_length + 1))
     if kind == "bi":
+        length = int(draw.integers(max(min_length, 2), max_length + 1))
         at = int(draw.integers(length))
         (old, new), u, v = some(2), some(length), some(length)
-        return _replaced("bi", _put(u, at, old), _put(u, at, new), _put(v, at, old), at)
-    shorter = int(draw.integers(1, length))
+        return _replaced(kind, _put(u, at, old), _put(u, at, new), _put(v, at, old), at)
+    shorter = int(draw.integers(min_length, max_length))
+    longer = int(draw.integers(shorter + 1, max_length + 1))
+    if kind in ("ltr", "rtl"):
+        return _lengthened(kind, some(shorter), some(shorter), some(longer - shorter))
     at = int(draw.integers(shorter))
     (old, new), u = some(2), some(shorter)
-    c = _put(_put(some(length), at, old), at + length - shorter, old)
-    return _replaced("ambiguous", _put(u, at, old), _put(u, at, new), c, at)
+    c = _put(_put(some(longer), at, old), at + longer - shorter, old)
+    return _replaced(kind, _put(u, at, old), _put(u, at, new), c, at)
 
 
 _SUBJECTS = ("I", "you", "we", "they")

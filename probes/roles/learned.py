@@ -12,7 +12,7 @@ from sklearn.metrics import v_measure_score
 from torch import Tensor
 
 from probes.errors import InputError, unknown
-from probes.roles.assigner import Learned, Padded, attend, pad, snap
+from probes.roles.assigner import Learned, Padded, attend, pad, snap, squared_error
 from probes.roles.projected import Projected
 from probes.roles.schemes import Own, RoleScheme
 from probes.roles.sequences import Fillers
@@ -105,10 +105,12 @@ class RoleLearner:
         Raises
         ------
         InputError
-            If the numbers of sequences and of encodings differ, a value is not finite, a sequence
-            has no items, or an embedding is missing.
+            If there are fewer than 2 sequences, or not as many encodings, a value is not finite,
+            or an embedding is missing.
         """
         Z = _checked(sequences, Z)
+        if len(Z) < 2:
+            raise InputError(f"{len(Z)} sequences to learn roles from; give 2 sequences or more")
         if dev is None:
             order = np.random.default_rng(self.random_state).permutation(len(Z))
             held, kept = np.split(order, [max(1, len(Z) // 10)])
@@ -118,13 +120,10 @@ class RoleLearner:
         known = dict.fromkeys(item for s in sequences for item in s)
         self._numbers: dict[Hashable, int] = {item: k for k, item in enumerate(known)}
         mean = Z.mean(0)
-        scale = max(float(np.sqrt(((Z - mean) ** 2).sum(1).mean())), float(np.finfo(Z.dtype).tiny))
-        parts = [
-            part
-            for s, z in ((sequences, Z), (dev_sequences, Z_dev))
-            for part in (pad(s, self._numbers), torch.from_numpy((z - mean) / scale))
-        ]
-        best, error = self._best_of(parts)
+        scale = float(np.sqrt(((Z - mean) ** 2).sum(1).mean())) or 1.0
+        data, dev_data = pad(sequences, self._numbers), pad(dev_sequences, self._numbers)
+        scaled, dev_scaled = (torch.from_numpy((z - mean) / scale) for z in (Z, Z_dev))
+        best, error = self._best_of(data, scaled, dev_data, dev_scaled)
         self._learned = Learned(
             best.assigner,
             best.fillers,
@@ -136,16 +135,17 @@ class RoleLearner:
         self.mse_dev_ = error * scale**2 / Z.shape[1]
         return self
 
-    def _best_of(self, parts: list[Padded | Tensor]) -> tuple[Learned, float]:
+    def _best_of(
+        self, data: Padded, Z: Tensor, dev: Padded, Z_dev: Tensor
+    ) -> tuple[Learned, float]:
         recipe = self.recipe or Projected()
-        data, Z, dev, Z_dev = parts
         found: list[tuple[float, Learned]] = []
         for k in range(self.n_restarts):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.random_state + k)
                 learned = recipe.learn(data, Z, dev, Z_dev, self._fillers(), self.n_roles)
-            guess = learned.predict(dev, snap(attend(learned.assigner, dev)))
-            found.append((float((guess - Z_dev).square().sum(1).mean()), learned))
+            hard = snap(attend(learned.assigner, dev))
+            found.append((squared_error(learned, dev, Z_dev, hard), learned))
             if found[-1][0] < 1e-3:
                 break
         error, best = min(found, key=lambda pair: pair[0])

@@ -9,7 +9,16 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from probes.roles.assigner import Assigner, Learned, Padded, attend, bind, snap
+from probes.roles.assigner import (
+    Assigner,
+    Learned,
+    Padded,
+    attend,
+    batches,
+    bind,
+    snap,
+    squared_error,
+)
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ class Projected:
         adam = torch.optim.Adam(parameters, self.lr)
         moments = _Moments(self.forget)
         best, best_at = torch.inf, 0
-        for step, rows in enumerate(_batches(len(data), self.batch, self.n_steps), 1):
+        for step, rows in enumerate(batches(len(data), self.batch, self.n_steps), 1):
             X = bind(fillers, data[rows], assigner.attention(data[rows]))
             moments.add(X.detach(), Z[rows])
             table, intercept = moments.solve(self.ridge)
@@ -122,7 +131,7 @@ class Projected:
             adam.step()
             if step % 25 == 0:
                 solution = Learned(assigner, fillers.detach(), table, intercept)
-                error = _error(solution, dev, Z_dev, attend(assigner, dev))
+                error = squared_error(solution, dev, Z_dev, attend(assigner, dev))
                 if error < 0.98 * best:
                     best, best_at = error, step
                 if error < self.tolerance / 4 or step - best_at >= self.patience:
@@ -145,7 +154,8 @@ class Projected:
         moments.add(bind(fillers, data, mixtures), Z)
         to_effects = _effects(moments.solve(1e-4)[0], n_roles)
         points = mixtures[data.mask] @ to_effects
-        means = KMeans(min(2 * n_roles, len(points)), n_init=3, random_state=0).fit(points.numpy())
+        most = min(2 * n_roles, len(points.unique(dim=0)))
+        means = KMeans(most, n_init=3, random_state=0).fit(points.numpy())
         dev_points = attend(assigner, dev)[dev.mask] @ to_effects
         found = torch.from_numpy(means.labels_).long()
         found_dev = torch.from_numpy(means.predict(dev_points.numpy())).long()
@@ -159,7 +169,7 @@ class Projected:
             moments = _Moments()
             moments.add(bind(fillers, data, hard), Z)
             solution = Learned(assigner, fillers, *moments.solve(1e-4))
-            errors.append(_error(solution, dev, Z_dev, hard_dev))
+            errors.append(squared_error(solution, dev, Z_dev, hard_dev))
             unions.append(union)
         fewest = max(k for k, e in enumerate(errors) if e <= min(errors) + self.tolerance)
         labels = torch.zeros(data.items.shape, dtype=torch.long)
@@ -168,7 +178,8 @@ class Projected:
 
     def _distil(self, assigner: Assigner, data: Padded, labels: Tensor) -> None:
         adam = torch.optim.Adam(assigner.parameters(), self.lr)
-        for rows in _batches(len(data), self.batch, self.n_distilled):
+        slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, self.n_distilled)
+        for rows in batches(len(data), self.batch, self.n_distilled):
             batch = data[rows]
             loss = torch.nn.functional.cross_entropy(
                 assigner(batch)[batch.mask], labels[rows][batch.mask]
@@ -176,19 +187,7 @@ class Projected:
             adam.zero_grad()
             loss.backward()
             adam.step()
-            if loss.item() < 1e-3:
-                break
-
-
-def _batches(n: int, size: int, n_steps: int) -> Iterator[Tensor]:
-    """Shuffle over and over; drawn by torch's seed, as the weights are."""
-    size = min(size, n)
-    waiting = torch.randperm(n)
-    for _ in range(n_steps):
-        if len(waiting) < size:
-            waiting = torch.randperm(n)
-        yield waiting[:size]
-        waiting = waiting[size:]
+            slower.step()
 
 
 class _Moments:
@@ -257,10 +256,6 @@ def _one_hot(labels: Tensor, mask: Tensor, n_roles: int) -> Tensor:
     return hard
 
 
-def _error(solution: Learned, data: Padded, Z: Tensor, attention: Tensor) -> float:
-    return float((solution.predict(data, attention) - Z).square().sum(1).mean())
-
-
 RIDGES = (1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
 
 
@@ -273,4 +268,4 @@ def solved(
     moments.add(bind(fillers, data, snap(attend(assigner, data))), Z)
     attention = snap(attend(assigner, dev))
     solutions = [Learned(assigner, fillers, *moments.solve(ridge)) for ridge in RIDGES]
-    return min(solutions, key=lambda solution: _error(solution, dev, Z_dev, attention))
+    return min(solutions, key=lambda solution: squared_error(solution, dev, Z_dev, attention))
