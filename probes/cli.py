@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
-import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from probes import __version__
 from probes.errors import EnvironmentFailure, InputError, unknown
-
-if TYPE_CHECKING:
-    from probes.configs import ProbeConfig
+from probes.flags import asks_help, quieten, require_flags, require_words, take, task_config
 
 COMMANDS = {
     "probe": "probe every layer of a model, with controls, intervals and a report",
     "doctor": "examine a model: are its vectors right?",
+    "roles": "role schemes: print them, probe for them, decompose encodings by them",
     "report": "make the tables and the page again, from any set of runs",
     "tasks": "list the tasks, or the options of one",
     "verify": "check an activation store, byte by byte",
@@ -83,6 +80,7 @@ def _dispatch(arguments: list[str]) -> None:
         {
             "probe": _probe,
             "doctor": _doctor,
+            "roles": _roles,
             "report": _report,
             "tasks": _tasks,
             "verify": _verify,
@@ -104,8 +102,10 @@ def _stop(message: str, code: int) -> None:
 
 
 def _probe(arguments: list[str]) -> None:
-    config = _config(arguments)
-    _quieten()
+    from probes.configs import ProbeConfig
+
+    config = task_config(ProbeConfig, "probe", arguments)
+    quieten()
     from probes.bars import Bars
     from probes.diagnostic.run import run_probe
     from probes.report.summary import summarise
@@ -120,16 +120,6 @@ def _probe(arguments: list[str]) -> None:
         print(f"report: {page}")
 
 
-def _quieten() -> None:
-    """Keep the libraries' own bars and notes off the screen."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    import transformers
-
-    transformers.logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()
-
-
 def _doctor(arguments: list[str]) -> None:
     usage = "probes doctor MODEL [options]"
     import tyro
@@ -141,11 +131,11 @@ def _doctor(arguments: list[str]) -> None:
     asks_help = any(argument in ("-h", "--help") for argument in rest)
     if model is None and not asks_help:
         raise InputError(f"the model comes first; usage: {usage}")
-    _require_flags(rest, DoctorConfig, "doctor")
+    require_flags(rest, DoctorConfig, "doctor")
     config = tyro.cli(
         DoctorConfig, args=rest, prog="probes doctor MODEL", description=DoctorConfig.__doc__
     )
-    _quieten()
+    quieten()
     from probes.doctor.run import run_doctor
 
     verdict = run_doctor(str(model), config)
@@ -153,124 +143,18 @@ def _doctor(arguments: list[str]) -> None:
         raise InputError(f"the model failed: {', '.join(failed)}; the table says what to do")
 
 
-def _config(arguments: list[str]) -> ProbeConfig:
-    """Read ``--config`` and ``--task.name`` first, then everything over the task's own options."""
-    import dataclasses
+def _roles(arguments: list[str]) -> None:
+    from probes.cli_roles import roles
 
-    import tyro
-
-    from probes.configs import ProbeConfig, fill, read_yaml, require_keys
-    from probes.registry import find_tasks, task_options
-
-    path, rest = _take(arguments, "--config")
-    values = read_yaml(path) if path is not None else {}
-    require_keys(ProbeConfig, values, str(path))
-    chosen = values.get("task", {})
-    if not isinstance(chosen, dict):
-        raise InputError(f"{path}, key 'task': expected keys with values, came {chosen!r}")
-    name, rest = _take(rest, "--task.name")
-    if name is not None and name != chosen.get("name", name):
-        chosen = {}  # another task than the file's: its options do not apply
-    name = name or chosen.get("name")
-    if name is not None and not isinstance(name, str):
-        raise InputError(f"{path}, key 'task': its name is {name!r}; expected a task's name")
-    if name is None:
-        if not any(flag in rest for flag in ("-h", "--help")):
-            raise InputError(
-                f"no task; choose one with --task.name: {', '.join(find_tasks())}"
-                " (probes tasks NAME lists its options)"
-            )
-        name = "english"
-    options = task_options(name)
-    named = dataclasses.make_dataclass(
-        "Task",
-        [("name", str, dataclasses.field(default=name, kw_only=True))],
-        bases=(options,),
-        frozen=options.__dataclass_params__.frozen,  # type: ignore[attr-defined]
-        namespace={"__doc__": options.__doc__},
-    )
-    resolved = dataclasses.make_dataclass(
-        "Probe",
-        [("task", named, dataclasses.field(kw_only=True))],
-        bases=(ProbeConfig,),
-        frozen=True,
-        namespace={"__doc__": ProbeConfig.__doc__},
-    )
-    default: Any = None
-    if values:
-        values = {**values, "task": {**chosen, "name": name}}
-        default = fill(resolved, values, str(path), partial=tyro.MISSING)
-    _require_flags(rest, resolved, "probe", name)
-    config: ProbeConfig = tyro.cli(
-        resolved,
-        args=rest,
-        prog="probes probe",
-        default=default,
-        description=(
-            f"{ProbeConfig.__doc__} Options of the task {name!r} are shown under --task; "
-            "--config FILE.yaml sets any of these, flags go over it."
-        ),
-    )
-    return config
-
-
-def _require_flags(arguments: Sequence[str], resolved: type, command: str, task: str = "") -> None:
-    """Refuse a flag that is no field, naming the nearest that is."""
-    known = {"--help", *_flags(resolved)}
-    for argument in arguments:
-        flag = argument.partition("=")[0]
-        if not re.match(r"-+[a-zA-Z]", flag) or flag in ("-h", "-inf", "-nan"):
-            continue  # a value; numbers may be negative
-        if flag.replace("_", "-") not in known:
-            near = difflib.get_close_matches(flag, sorted(known), n=1, cutoff=0.5)
-            of = f" of the task {task!r}" if flag.startswith("--task.") else ""
-            raise InputError(
-                f"unknown flag {flag!r}{of}{f' (nearest: {near[0]!r})' if near else ''}; "
-                f"probes {command} --help lists all"
-                + (f", probes tasks {task} those of the task" if of else "")
-            )
-
-
-def _flags(cls: type, prefix: str = "") -> list[str]:
-    import dataclasses
-    import typing
-
-    found: list[str] = []
-    hints = typing.get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        name = field.name.replace("_", "-")
-        if dataclasses.is_dataclass(hints[field.name]):
-            found += _flags(hints[field.name], f"{prefix}{name}.")
-        else:
-            found.append(f"--{prefix}{name}")
-            if hints[field.name] is bool:
-                found.append(f"--{prefix}no-{name}")
-    return found
-
-
-def _take(arguments: list[str], flag: str) -> tuple[str | None, list[str]]:
-    """Take a flag and its value out of the arguments; the last one counts."""
-    value, rest, waiting = None, [], False
-    for argument in arguments:
-        if waiting:
-            value, waiting = argument, False
-        elif argument == flag:
-            waiting = True
-        elif argument.startswith(f"{flag}="):
-            value = argument.partition("=")[2]
-        else:
-            rest.append(argument)
-    if waiting or value == "":
-        raise InputError(f"{flag} lacks its value")
-    return value, rest
+    roles(arguments)
 
 
 def _report(arguments: list[str]) -> None:
     usage = "probes report RUN [RUN …] [--out PAGE.html]"
-    if _asks_help(arguments, usage):
+    if asks_help(arguments, usage):
         return
-    out, rest = _take(arguments, "--out")
-    _require_words(rest, usage, ["--out", "--help"])
+    out, rest = take(arguments, "--out")
+    require_words(rest, usage, ["--out", "--help"])
     from pathlib import Path
 
     from probes.report.page import write_page
@@ -288,7 +172,7 @@ def _report(arguments: list[str]) -> None:
 
 def _tasks(arguments: list[str]) -> None:
     usage = "probes tasks [NAME]"
-    if _asks_help(arguments, usage):
+    if asks_help(arguments, usage):
         return
     from probes.registry import find_tasks, task_options
 
@@ -297,7 +181,7 @@ def _tasks(arguments: list[str]) -> None:
             print(f"{name:12} {entry.value}")
         print("probes tasks NAME shows the options of a task")
         return
-    _require_words(arguments, usage, ["--help"])
+    require_words(arguments, usage, ["--help"])
     if len(arguments) > 1:
         raise InputError(f"one task at a time, came {' '.join(arguments)}; usage: {usage}")
     import dataclasses
@@ -312,26 +196,11 @@ def _tasks(arguments: list[str]) -> None:
     tyro.cli(shown, args=["--help"], prog=f"probes probe --task.name {name}")
 
 
-def _asks_help(arguments: Sequence[str], usage: str) -> bool:
-    asked = any(argument in ("-h", "--help") for argument in arguments)
-    if asked:
-        print(f"usage: {usage}")
-    return asked
-
-
-def _require_words(arguments: Sequence[str], usage: str, flags: Sequence[str]) -> None:
-    if not arguments:
-        raise InputError(f"nothing is named; usage: {usage}")
-    for argument in arguments:
-        if argument.startswith("-"):
-            raise unknown("flag", argument, flags)
-
-
 def _verify(arguments: list[str]) -> None:
     usage = "probes verify STORE [STORE …]"
-    if _asks_help(arguments, usage):
+    if asks_help(arguments, usage):
         return
-    _require_words(arguments, usage, ["--help"])
+    require_words(arguments, usage, ["--help"])
     from probes.states import ActivationStore
 
     problems = [

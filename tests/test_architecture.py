@@ -9,8 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
-    "probes.__main__": 8,
-    "probes.cli": 7,
+    "probes.__main__": 9,
+    "probes.cli": 8,
+    "probes.cli_roles": 7,
+    "probes.flags": 3,
     "probes.bars": 1,
     "probes.robustness": 6,
     "probes.roles": 5,

@@ -16,7 +16,9 @@ from probes.registry import find_tasks, task_options
 
 JOBS_OF_THEIR_OWN = ("roles-", "tpdn-")
 FILES = sorted(
-    path for path in (ROOT / "configs").glob("*.yaml") if not path.name.startswith(JOBS_OF_THEIR_OWN)
+    path
+    for path in (ROOT / "configs").glob("*.yaml")
+    if not path.name.startswith(JOBS_OF_THEIR_OWN)
 )
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=12)
 

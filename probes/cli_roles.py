@@ -1,0 +1,125 @@
+"""The commands ``probes roles …``: parse, make a dataclass, call the library once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from probes.errors import unknown
+from probes.flags import asks_help, plain_config, quieten, require_words, take, task_config
+
+COMMANDS = {
+    "show": "print the roles of a sequence under each scheme",
+    "probe": "probe every layer of a model for the roles of words",
+    "fit": "decompose the sentence encodings of a model, by layer and scheme",
+    "digits": "teach digit networks, decompose them, and let their decoders read the result",
+    "vectors": "decompose encodings that were made elsewhere",
+}
+HELP = f"""usage: probes roles COMMAND [options]
+
+{chr(10).join(f"  {name:8} {what}" for name, what in COMMANDS.items())}
+
+Schemes: ltr, rtl, bi, bow; wickel, previous, next (of an annotation: wickel:upos); tree (of
+digits), tree:parse, tree:right, tree:left, tree:balanced, tree:random; sums (ltr+rtl) and products
+(ltr*next:upos) of them. probes roles COMMAND --help shows the options of a command.
+"""
+SHOW = 'probes roles show "3 1 1 6" ["5 2 3 1 9 7" …] [--schemes ltr,wickel,…]'
+
+
+def roles(arguments: list[str]) -> None:
+    """Run a command of ``probes roles``.
+
+    Parameters
+    ----------
+    arguments : list of str
+        What stands behind ``roles``.
+
+    Raises
+    ------
+    InputError
+        If there is no such command, or it was given what it cannot use.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP, end="")
+    elif arguments[0] in COMMANDS:
+        {"show": _show, "probe": _probe, "fit": _fit, "digits": _digits, "vectors": _vectors}[
+            arguments[0]
+        ](arguments[1:])
+    else:
+        raise unknown("command of probes roles", arguments[0], COMMANDS)
+
+
+def _show(arguments: list[str]) -> None:
+    if asks_help(arguments, SHOW):
+        print('A sequence in brackets brings its own tree: "(S (NP the dog) (VP barks))".')
+        return
+    schemes, rest = take(arguments, "--schemes")
+    require_words(rest, SHOW, ["--schemes", "--help"])
+    from probes.roles.show import role_table
+
+    if all(len(argument.split()) == 1 for argument in rest):
+        rest = [" ".join(rest)]  # the items of one sequence, each an argument
+    print(role_table(rest, None if schemes is None else schemes.split(",")), end="")
+
+
+def _probe(arguments: list[str]) -> None:
+    from probes.configs import RolesProbeConfig
+
+    config = task_config(RolesProbeConfig, "roles probe", arguments)
+    quieten()
+    from probes.bars import Bars
+    from probes.report.summary import summarise
+    from probes.report.tables import print_tables
+    from probes.roles.run import run_roles_probe
+
+    with Bars() as bars:
+        page = run_roles_probe(config, bars)
+    if page is not None:
+        summaries = summarise([page.parent])
+        print_tables(summaries)
+        print(f"store: {summaries[0].run['store']}")
+        print(f"report: {page}")
+
+
+def _fit(arguments: list[str]) -> None:
+    from probes.roles.settings import RolesTextConfig
+
+    config = task_config(RolesTextConfig, "roles fit", arguments)
+    quieten()
+    from rich.console import Console
+
+    from probes.bars import Bars
+    from probes.results import Results
+    from probes.roles.tables import tables, unseen_table
+    from probes.roles.text import run_text
+
+    with Bars() as bars:
+        out = run_text(config, bars)
+    results = Results.load(out / "results.jsonl")
+    console = Console()
+    for table in tables(results):
+        console.print(table)
+    console.print(unseen_table(results))
+    print(f"results: {out}")
+
+
+def _digits(arguments: list[str]) -> None:
+    from probes.roles.digits_config import DigitsConfig
+
+    config = plain_config(DigitsConfig, "roles digits", arguments)
+    from probes.bars import Bars
+    from probes.roles.digits import run_digits
+
+    with Bars() as bars:
+        out = run_digits(config, bars)
+    print((out / "table.txt").read_text(encoding="utf-8"), end="")
+    print(f"results: {out}")
+
+
+def _vectors(arguments: Sequence[str]) -> None:
+    from probes.roles.vectors_job import VectorsConfig, run_vectors, standing_table
+
+    config = plain_config(VectorsConfig, "roles vectors", arguments)
+    from rich.console import Console
+
+    Console().print(standing_table(run_vectors(config)))
+    print(f"results: {config.out}")

@@ -1,0 +1,197 @@
+"""Flags and configuration files: from what a command was given to its dataclass."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from probes.errors import InputError, unknown
+
+T = TypeVar("T")
+
+
+def task_config(cls: type[T], command: str, arguments: Sequence[str]) -> T:
+    """Fill the settings of a command that takes a task, the task's own options among them.
+
+    Parameters
+    ----------
+    cls : type
+        Dataclass of the settings, with a field ``task``.
+    command : str
+        As the user types it, such as ``"probe"``.
+    arguments : sequence of str
+        What stands behind the command. ``--config`` and ``--task.name`` are read first, then
+        everything over the task's own options; flags go over the file.
+
+    Returns
+    -------
+    dataclass
+        Of `cls`.
+
+    Raises
+    ------
+    InputError
+        If a flag or key is unknown, or no task is named.
+    SystemExit
+        After ``--help``, with 0; where a value does not fit its flag, with 2.
+    """
+    import dataclasses
+
+    import tyro
+
+    from probes.configs import fill, read_yaml, require_keys
+    from probes.registry import find_tasks, task_options
+
+    path, rest = take(list(arguments), "--config")
+    values = read_yaml(path) if path is not None else {}
+    require_keys(cls, values, str(path))
+    chosen = values.get("task", {})
+    if not isinstance(chosen, dict):
+        raise InputError(f"{path}, key 'task': expected keys with values, came {chosen!r}")
+    name, rest = take(rest, "--task.name")
+    if name is not None and name != chosen.get("name", name):
+        chosen = {}  # another task than the file's: its options do not apply
+    name = name or chosen.get("name")
+    if name is not None and not isinstance(name, str):
+        raise InputError(f"{path}, key 'task': its name is {name!r}; expected a task's name")
+    if name is None:
+        if not asks_help(rest):
+            raise InputError(
+                f"no task; choose one with --task.name: {', '.join(find_tasks())}"
+                " (probes tasks NAME lists its options)"
+            )
+        name = "english"
+    options = task_options(name)
+    named = dataclasses.make_dataclass(
+        "Task",
+        [("name", str, dataclasses.field(default=name, kw_only=True))],
+        bases=(options,),
+        frozen=options.__dataclass_params__.frozen,  # type: ignore[attr-defined]
+        namespace={"__doc__": options.__doc__},
+    )
+    resolved: Any = dataclasses.make_dataclass(
+        cls.__name__.removesuffix("Config"),
+        [("task", named, dataclasses.field(kw_only=True))],
+        bases=(cls,),
+        frozen=True,
+        namespace={"__doc__": cls.__doc__},
+    )
+    default: Any = None
+    if values:
+        values = {**values, "task": {**chosen, "name": name}}
+        default = fill(resolved, values, str(path), partial=tyro.MISSING)
+    require_flags(rest, resolved, command, name)
+    config: T = tyro.cli(
+        resolved,
+        args=rest,
+        prog=f"probes {command}",
+        default=default,
+        description=(
+            f"{cls.__doc__} Options of the task {name!r} are shown under --task; "
+            "--config FILE.yaml sets any of these, flags go over it."
+        ),
+    )
+    return config
+
+
+def plain_config(cls: type[T], command: str, arguments: Sequence[str]) -> T:
+    """Fill the settings of a command that takes no task; as `task_config`."""
+    import tyro
+
+    from probes.configs import fill, read_yaml
+
+    path, rest = take(list(arguments), "--config")
+    values = read_yaml(path) if path is not None else {}
+    default: T | None = None
+    if values:
+        default = fill(cls, values, str(path), partial=tyro.MISSING)
+    require_flags(rest, cls, command)
+    config: T = tyro.cli(
+        cls,
+        args=rest,
+        prog=f"probes {command}",
+        default=default,
+        description=f"{cls.__doc__} --config FILE.yaml sets any of these, flags go over it.",
+    )
+    return config
+
+
+def require_flags(arguments: Sequence[str], resolved: type, command: str, task: str = "") -> None:
+    """Refuse a flag that is no field, naming the nearest that is."""
+    known = {"--help", *_flags(resolved)}
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if not re.match(r"-+[a-zA-Z]", flag) or flag in ("-h", "-inf", "-nan"):
+            continue  # a value; numbers may be negative
+        if flag.replace("_", "-") not in known:
+            near = difflib.get_close_matches(flag, sorted(known), n=1, cutoff=0.5)
+            of = f" of the task {task!r}" if flag.startswith("--task.") else ""
+            raise InputError(
+                f"unknown flag {flag!r}{of}{f' (nearest: {near[0]!r})' if near else ''}; "
+                f"probes {command} --help lists all"
+                + (f", probes tasks {task} those of the task" if of else "")
+            )
+
+
+def _flags(cls: type, prefix: str = "") -> list[str]:
+    import dataclasses
+    import typing
+
+    found: list[str] = []
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        name = field.name.replace("_", "-")
+        if dataclasses.is_dataclass(hints[field.name]):
+            found += _flags(hints[field.name], f"{prefix}{name}.")
+        else:
+            found.append(f"--{prefix}{name}")
+            if hints[field.name] is bool:
+                found.append(f"--{prefix}no-{name}")
+    return found
+
+
+def take(arguments: list[str], flag: str) -> tuple[str | None, list[str]]:
+    """Take a flag and its value out of the arguments; the last one counts."""
+    value, rest, waiting = None, [], False
+    for argument in arguments:
+        if waiting:
+            value, waiting = argument, False
+        elif argument == flag:
+            waiting = True
+        elif argument.startswith(f"{flag}="):
+            value = argument.partition("=")[2]
+        else:
+            rest.append(argument)
+    if waiting or value == "":
+        raise InputError(f"{flag} lacks its value")
+    return value, rest
+
+
+def asks_help(arguments: Sequence[str], usage: str = "") -> bool:
+    """Say whether help is asked for, and print the usage then."""
+    asked = any(argument in ("-h", "--help") for argument in arguments)
+    if asked and usage:
+        print(f"usage: {usage}")
+    return asked
+
+
+def require_words(arguments: Sequence[str], usage: str, flags: Sequence[str]) -> None:
+    """Refuse flags where only words are expected, and nothing where something is."""
+    if not arguments:
+        raise InputError(f"nothing is named; usage: {usage}")
+    for argument in arguments:
+        if argument.startswith("-"):
+            raise unknown("flag", argument, flags)
+
+
+def quieten() -> None:
+    """Keep the libraries' own bars and notes off the screen."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
