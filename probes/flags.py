@@ -105,7 +105,7 @@ def plain_config(cls: type[T], command: str, arguments: Sequence[str]) -> T:
 
     path, rest = take(list(arguments), "--config")
     values = read_yaml(path) if path is not None else {}
-    default: T | None = None
+    default: Any = None
     if values:
         default = fill(cls, values, str(path), partial=tyro.MISSING)
     require_flags(rest, cls, command)

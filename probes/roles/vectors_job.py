@@ -152,10 +152,12 @@ def standing_table(standings: list[Standing]) -> Any:
     """Lay out how the schemes did, for a terminal."""
     from rich.table import Table
 
-    note = "* the fewest roles within one standard error of the best"
+    note = "* the fewest roles within one standard error of the best; unseen: of the test pairs"
+    for tied in dict.fromkeys(tuple(sorted((s.scheme, *s.tied))) for s in standings if s.tied):
+        note += f"\ntied, dividing the items alike: {', '.join(tied)}"
     table = Table(caption=note, caption_justify="left", box=None, pad_edge=False)
-    table.add_column("scheme")
-    for name in ("roles", "MSE", "R²", "behind the best", "bits", "unseen pairs", "tied with"):
+    table.add_column("scheme", no_wrap=True)
+    for name in ("roles", "MSE", "R²", "behind [95 %]", "bits", "unseen"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in standings:
         low, high = s.behind.low or 0.0, s.behind.high or 0.0
@@ -163,6 +165,6 @@ def standing_table(standings: list[Standing]) -> Any:
         table.add_row(
             f"{s.scheme} *" if s.selected else s.scheme,
             *(str(s.n_roles), f"{s.mse:.4f}", f"{s.r2:.3f}", behind, f"{s.bits:.2f}"),
-            *(f"{s.unseen.pairs:.2%}", ", ".join(s.tied)),
+            f"{s.unseen.pairs:.2%}",
         )
     return table
