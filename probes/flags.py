@@ -121,7 +121,7 @@ def plain_config(cls: type[T], command: str, arguments: Sequence[str]) -> T:
 
 def require_flags(arguments: Sequence[str], resolved: type, command: str, task: str = "") -> None:
     """Refuse a flag that is no field, naming the nearest that is."""
-    known = {"--help", *_flags(resolved)}
+    known = {"--help", *flags_of(resolved)}
     for argument in arguments:
         flag = argument.partition("=")[0]
         if not re.match(r"-+[a-zA-Z]", flag) or flag in ("-h", "-inf", "-nan"):
@@ -136,7 +136,8 @@ def require_flags(arguments: Sequence[str], resolved: type, command: str, task: 
             )
 
 
-def _flags(cls: type, prefix: str = "") -> list[str]:
+def flags_of(cls: type, prefix: str = "") -> list[str]:
+    """List the flags of a dataclass of settings, those of its parts behind a dot."""
     import dataclasses
     import typing
 
@@ -145,7 +146,7 @@ def _flags(cls: type, prefix: str = "") -> list[str]:
     for field in dataclasses.fields(cls):
         name = field.name.replace("_", "-")
         if dataclasses.is_dataclass(hints[field.name]):
-            found += _flags(hints[field.name], f"{prefix}{name}.")
+            found += flags_of(hints[field.name], f"{prefix}{name}.")
         else:
             found.append(f"--{prefix}{name}")
             if hints[field.name] is bool:

@@ -15,6 +15,8 @@ import pytest
 from commands import FAST, QUICK, run, write_treebank
 from conftest import ROOT
 from probes import cli
+from probes.configs import ProbeConfig
+from probes.flags import task_config
 from probes.results import COLUMNS, Results
 
 LEFT = {"config.yaml", "run.json", "results.jsonl", "results.parquet", "predictions.parquet"}
@@ -88,7 +90,7 @@ def test_two_processes_give_the_results_of_one(finished, tiny, tmp_path):
 def test_a_flag_goes_over_the_file_wherever_it_stands(monkeypatch, tmp_path, first):
     (tmp_path / "x.yaml").write_text("model: m\nout: o\nseed: 3\ntask: {name: english, seed: 4}\n")
     flags, file = ["--seed", "5", "--task.seed=6"], ["--config", str(tmp_path / "x.yaml")]
-    config = cli._config(flags + file if first else file + flags)
+    config = task_config(ProbeConfig, "probe", flags + file if first else file + flags)
     assert (config.model, config.seed, config.draws) == ("m", 5, 5)
     assert (config.task.name, config.task.seed, config.task.sentences) == ("english", 6, 4000)
 
@@ -96,7 +98,7 @@ def test_a_flag_goes_over_the_file_wherever_it_stands(monkeypatch, tmp_path, fir
 def test_another_task_than_the_file_s_takes_none_of_its_options(tmp_path):
     (tmp_path / "x.yaml").write_text("model: m\nout: o\ntask: {name: english, seed: 4}\n")
     arguments = ["--config", str(tmp_path / "x.yaml"), "--task.train", "t", "--task.name", "conllu"]
-    config = cli._config(arguments)
+    config = task_config(ProbeConfig, "probe", arguments)
     assert (config.task.name, config.task.train, config.task.seed) == ("conllu", "t", 0)
 
 

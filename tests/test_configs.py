@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from probes import cli
 from probes.configs import PENALTIES, ProbeConfig, digest, fill, plain, read_yaml, to_yaml
 from probes.errors import InputError
+from probes.flags import flags_of, task_config
 from probes.registry import find_tasks, task_options
 
 JOBS_OF_THEIR_OWN = ("roles-", "tpdn-")
@@ -40,13 +40,13 @@ class Outer:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_file_of_configs_is_read_and_saved_and_read_again(path, tmp_path):
-    config = cli._config(["--config", str(path)])
+    config = task_config(ProbeConfig, "probe", ["--config", str(path)])
     given = read_yaml(path)
     assert config.model == given["model"]
     assert config.task.name == given["task"]["name"]
     saved = tmp_path / "config.yaml"
     saved.write_text(to_yaml(config), encoding="utf-8")
-    again = cli._config(["--config", str(saved)])
+    again = task_config(ProbeConfig, "probe", ["--config", str(saved)])
     assert plain(again) == plain(config)
     assert to_yaml(again) == to_yaml(config)
     assert digest(again) == digest(config)
@@ -57,11 +57,11 @@ def test_every_file_of_configs_is_read_and_saved_and_read_again(path, tmp_path):
 @pytest.mark.parametrize("task", ["english", "conllu", "table"])
 def test_every_flag_is_a_key_and_a_field(task):
     assert task in find_tasks()
-    known = {flag.removeprefix("--").replace("-", "_") for flag in cli._flags(ProbeConfig)}
+    known = {flag.removeprefix("--").replace("-", "_") for flag in flags_of(ProbeConfig)}
     fields = {f.name for f in dataclasses.fields(ProbeConfig)} - {"task"}
     assert fields <= known | {"task"}
     assert known - fields <= {f"no_{name}" for name in fields} | {"task"}
-    own = {flag.removeprefix("--").replace("-", "_") for flag in cli._flags(task_options(task))}
+    own = {flag.removeprefix("--").replace("-", "_") for flag in flags_of(task_options(task))}
     assert {f.name for f in dataclasses.fields(task_options(task))} <= own
 
 
@@ -189,7 +189,7 @@ def test_a_wrong_file_is_refused_by_the_command(tmp_path, lines):
     rest = [f"{key}: {value}" for key, value in others.items() if f"{key}:" not in lines]
     path.write_text("\n".join([lines, *rest]) + "\n")
     with pytest.raises(InputError) as caught:
-        cli._config(["--config", str(path)])
+        task_config(ProbeConfig, "probe", ["--config", str(path)])
     assert all(word in str(caught.value) for word in WRONG[lines]), caught.value
 
 

@@ -1,6 +1,6 @@
 """Every benchmark of the package: ratios measured side by side in one run, never asserted.
 
-`make bench`, or `python -m tests.benchmarks [--quick] [--only extract|solver|help]`. The data lie
+`make bench`, or `python -m tests.benchmarks [--quick] [--only extract|solver|tpdn|help]`. The data lie
 where LAYERPROBES_DATA says, by default in ../shared/data beside the repository.
 """
 
@@ -26,11 +26,11 @@ from probes.encoders import TextEncoder
 from probes.registry import load_task
 from probes.states import extract
 from probes.task import Task
-from tests.benchmarks import bench_extract, bench_solver
+from tests.benchmarks import bench_extract, bench_solver, bench_tpdn
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models" / "all-MiniLM-L6-v2"
-PARTS = ("extract", "solver", "help")
+PARTS = ("extract", "solver", "tpdn", "help")
 
 
 def main() -> None:
@@ -49,7 +49,14 @@ def main() -> None:
         time_help()
     if parts == ["help"]:
         return
-    data = Path(os.environ.get("LAYERPROBES_DATA", ROOT / ".." / "shared" / "data")) / "ud_en_ewt"
+    folder = Path(os.environ.get("LAYERPROBES_DATA", ROOT / ".." / "shared" / "data"))
+    if "tpdn" in parts and not (folder / "tpdn").is_dir():
+        print(f"tpdn skipped: {folder / 'tpdn'} is not there (set LAYERPROBES_DATA)")
+    elif "tpdn" in parts:
+        bench_tpdn.run(folder / "tpdn", options.quick)
+    if not {"extract", "solver"} & {*parts}:
+        return
+    data = folder / "ud_en_ewt"
     for there, remedy in ((data, "set LAYERPROBES_DATA"), (MODEL, "`make bench` installs it")):
         if not there.is_dir():
             print(f"extract and solver skipped: {there} is not there ({remedy})")
