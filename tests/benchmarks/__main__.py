@@ -1,7 +1,7 @@
 """Every benchmark of the package: ratios measured side by side in one run, never asserted.
 
-`make bench`, or `python -m tests.benchmarks [--quick] [--only extract|solver|tpdn|help]`. The data lie
-where LAYERPROBES_DATA says, by default in ../shared/data beside the repository.
+`make bench`, or `python -m tests.benchmarks [--quick] [--only extract|solver|tpdn|help]`. The data
+lie where LAYERPROBES_DATA says, by default in ../shared/data beside the repository.
 """
 
 from __future__ import annotations
