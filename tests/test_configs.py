@@ -9,17 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from probes.configs import PENALTIES, ProbeConfig, digest, fill, plain, read_yaml, to_yaml
-from probes.errors import InputError
-from probes.flags import flags_of, task_config
-from probes.registry import find_tasks, task_options
-
-JOBS_OF_THEIR_OWN = ("roles-", "tpdn-")
-FILES = sorted(
-    path
-    for path in (ROOT / "configs").glob("*.yaml")
-    if not path.name.startswith(JOBS_OF_THEIR_OWN)
+from probes.configs import (
+    PENALTIES,
+    ProbeConfig,
+    RolesProbeConfig,
+    digest,
+    fill,
+    plain,
+    read_yaml,
+    to_yaml,
 )
+from probes.errors import InputError
+from probes.flags import flags_of, plain_config, task_config
+from probes.registry import find_tasks, task_options
+from probes.roles.digits_config import DigitsConfig
+from probes.roles.settings import RolesTextConfig
+
+ROLES = {
+    "roles-demo": RolesProbeConfig,
+    "roles-ewt": RolesProbeConfig,
+    "roles-demo-fit": RolesTextConfig,
+    "roles-minilm": RolesTextConfig,
+    "tpdn-digits": DigitsConfig,
+    "tpdn-digits-demo": DigitsConfig,
+}
+FILES = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.stem not in ROLES)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=12)
 
 
@@ -36,6 +50,21 @@ class Outer:
     seed: int = 0
     ready: bool = False
     words: tuple[str, ...] = ("a",)
+
+
+@pytest.mark.parametrize(("name", "cls"), ROLES.items())
+def test_every_file_of_roles_is_read_and_saved_as_it_was(name, cls, tmp_path):
+    path = ROOT / "configs" / f"{name}.yaml"
+
+    def read(where):
+        given = ["--config", str(where)]
+        has_task = "task" in read_yaml(where)
+        return (task_config if has_task else plain_config)(cls, "roles", given)
+
+    config = read(path)
+    saved = tmp_path / "config.yaml"
+    saved.write_text(to_yaml(config), encoding="utf-8")
+    assert to_yaml(read(saved)) == to_yaml(config)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
