@@ -132,6 +132,7 @@ class RoleLearner:
         )
         self.n_roles_ = best.assigner.out.out_features
         self.intercept_ = self._learned.intercept.numpy()
+        self._labels = dict(zip(map(tuple, sequences), self.roles(sequences), strict=True))
         self.mse_dev_ = error * scale**2 / Z.shape[1]
         return self
 
@@ -219,8 +220,18 @@ class RoleLearner:
 
     @property
     def scheme(self) -> RoleScheme:
-        """The learned roles as a scheme, to be refitted by any estimator of a decomposition."""
-        return Own(lambda sequence: self.roles([sequence])[0], "learned")
+        """The learned roles as a scheme, to be refitted by any estimator of a decomposition.
+
+        Those of the training sequences are known; others are read one by one, which is slow: for
+        many, call `roles`.
+        """
+        labels = self._labels
+
+        def read(sequence: Fillers) -> list[int]:
+            known = labels.get(tuple(sequence))
+            return self.roles([sequence])[0] if known is None else known
+
+        return Own(read, "learned")
 
     def binding(self, filler: Hashable, role: int) -> Floats:
         """Give what a filler in a role adds to an encoding.

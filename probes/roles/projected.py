@@ -23,7 +23,7 @@ from probes.roles.assigner import (
 
 @dataclass(frozen=True)
 class Projected:
-    """Learn roles in four steps, of which only two descend a gradient.
+    """Learn roles in four steps, with an exact solution wherever there is one.
 
     1. *Variable projection.* A step of Adam on the assigner alone: for the distributions that it
        gives, the binding of each filler and role is solved by ridge regression from moments that
@@ -34,12 +34,13 @@ class Projected:
        of all numbers of roles up to ``n_roles`` the fewest are kept whose error on the
        development data is the lowest, but for `tolerance` of the variance.
     4. *Distillation.* The assigner learns the clusters by cross-entropy, so that its distributions
-       are one-hot in effect, and the bindings are solved once more.
+       are one-hot in effect. The first step is taken up again from there, by which items that were
+       in a wrong cluster find theirs, and the bindings are solved for the snapped roles.
 
     Parameters
     ----------
-    n_steps, n_distilled : int
-        At most, of Adam, in the first step and in the last.
+    n_steps, n_distilled, n_refined : int
+        Of Adam: at most in the first step, and in both parts of the last.
     batch : int
         Sequences in a step.
     lr : float
@@ -68,6 +69,7 @@ class Projected:
 
     n_steps: int = 800
     n_distilled: int = 300
+    n_refined: int = 100
     batch: int = 256
     lr: float = 1e-2
     forget: float = 0.1
@@ -101,11 +103,12 @@ class Projected:
         """
         sizes = self.width, self.hidden, self.bidirectional, self.sees_item
         assigner = Assigner(len(fillers) - 1, n_roles, *sizes)
-        fillers = self._project(assigner, data, Z, dev, Z_dev, fillers)
+        fillers = self._project(assigner, data, Z, dev, Z_dev, fillers, self.n_steps, self.lr)
         mixtures = attend(assigner, data)
         labels = self._choose(assigner, mixtures, data, Z, dev, Z_dev, fillers)
         assigner.out = torch.nn.Linear(assigner.out.in_features, int(labels.max()) + 1)
         self._distil(assigner, data, labels)
+        self._project(assigner, data, Z, dev, Z_dev, fillers, self.n_refined, self.lr / 5)
         return solved(assigner, fillers, data, Z, dev, Z_dev)
 
     def _project(
@@ -116,12 +119,14 @@ class Projected:
         dev: Padded,
         Z_dev: Tensor,
         fillers: Tensor,
+        n_steps: int,
+        lr: float,
     ) -> Tensor:
         parameters = [*assigner.parameters(), *([fillers] if fillers.requires_grad else [])]
-        adam = torch.optim.Adam(parameters, self.lr)
+        adam = torch.optim.Adam(parameters, lr)
         moments = _Moments(self.forget)
         best, best_at = torch.inf, 0
-        for step, rows in enumerate(batches(len(data), self.batch, self.n_steps), 1):
+        for step, rows in enumerate(batches(len(data), self.batch, n_steps), 1):
             X = bind(fillers, data[rows], assigner.attention(data[rows]))
             moments.add(X.detach(), Z[rows])
             table, intercept = moments.solve(self.ridge)
