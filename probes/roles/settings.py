@@ -31,7 +31,8 @@ class RolesTextConfig:
     additive: bool = True
     """Also fit a free vector for each filler-role pair: the most that a scheme could explain."""
     components: int = 50
-    """How many leading components of the model's word-embedding table a filler is given by."""
+    """How many leading components of the model's word-embedding table a filler is given by; of a
+    narrower one, all."""
     shortest: int = 5
     """The fewest words of a sentence."""
     longest: int = 12

@@ -29,7 +29,7 @@ def word_components(
     words : sequence of str
         Distinct.
     n_components : int
-        At most the table's width.
+        Of a narrower table, all that it has.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def word_components(
     Raises
     ------
     InputError
-        If the model states no table, or it is narrower.
+        If the model states no table.
     """
     try:
         table = encoder.model.get_input_embeddings().weight.detach().double().cpu()
@@ -48,11 +48,7 @@ def word_components(
         raise InputError(
             f"the model {encoder.name!r} states no table of word embeddings; give static vectors"
         ) from None
-    if n_components > table.shape[1]:
-        raise InputError(
-            f"{n_components} components of a word-embedding table of width {table.shape[1]}; ask "
-            "for as many or fewer (components)"
-        )
+    n_components = min(n_components, table.shape[1])
     centred = table - table.mean(0)
     _, axes = torch.linalg.eigh(centred.T @ centred)
     reduced = (centred @ axes.flip(1)[:, :n_components]).numpy()
