@@ -260,15 +260,14 @@ def test_the_saved_configuration_runs_again(finished, monkeypatch):
     assert (page.parent / "results.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "configs").glob("roles-*.yaml")), ids=lambda p: p.stem
-)
-def test_every_configuration_of_roles_is_read_and_saved_and_read_again(path, tmp_path):
+@pytest.mark.parametrize("name", ["roles-demo", "roles-ewt"])
+def test_the_configurations_are_read_and_saved_and_read_again(name, tmp_path):
+    path = ROOT / "configs" / f"{name}.yaml"
     given = read_yaml(path)
     shape = with_task(task_options(given["task"].pop("name")))
     config = fill(shape, given, str(path))
-    for name in config.schemes:
-        assert parse_scheme(name).name == name
+    for scheme in config.schemes:
+        assert parse_scheme(scheme).name == scheme
     (tmp_path / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
     again = fill(shape, read_yaml(tmp_path / "config.yaml"), "config.yaml")
     assert plain(again) == plain(config)
