@@ -13,7 +13,13 @@ from probes.errors import InputError
 from probes.roles import kept
 from probes.roles.batches import batch_of
 from probes.roles.kept import Order, taught
-from probes.roles.networks import TASKS, Network, load_published, substitution_accuracy
+from probes.roles.networks import (
+    TASKS,
+    Network,
+    load_published,
+    renumbered_accuracy,
+    substitution_accuracy,
+)
 from probes.roles.training import Recipe, teach
 from probes.roles.trees import right_branching, smallest_first
 
@@ -177,6 +183,20 @@ def test_a_decomposition_that_is_the_encoder_loses_nothing():
     assert network.accuracy(PAIRS) > 0.9  # it learns
     assert substitution_accuracy(network, Itself(), PAIRS) == network.accuracy(PAIRS)
     assert substitution_accuracy(network, Nothing(), PAIRS) == 0.01  # one answer for all
+
+
+def test_a_tree_of_other_digits_leads_a_tree_decoder_astray():
+    class Itself:
+        def predict(self, sequences):
+            return network.encode(sequences)
+
+    network = Network("tree", "tree", "autoencode")
+    triples = [(*pair, digit) for pair in PAIRS[::3] for digit in (2, 7)]
+    teach(network, triples, triples, Recipe(learning_rate=1e-2, batch=17, most_epochs=60))
+    own = network.accuracy(triples)
+    assert own > 0.9
+    # Of three digits there are two trees, and the smaller of the first two decides between them.
+    assert renumbered_accuracy(network, Itself(), triples) < 0.8 * own
 
 
 @pytest.mark.parametrize("shape", SHAPES)
