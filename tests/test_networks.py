@@ -76,14 +76,27 @@ def decoded_by_definition(decoder, encoding, sequence):
     return torch.stack([decoder.out(states[leaf]) for leaf in range(n)])
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, "bi-published"])
 def test_what_else_is_encoded_does_not_change_an_encoding(shape):
-    network = Network(shape, shape, "autoencode")
+    network = Network(shape, "uni", "autoencode")
     together = network.encode(SEQUENCES)
     alone = np.concatenate([network.encode([sequence]) for sequence in SEQUENCES])
     assert together.shape == (len(SEQUENCES), 60)
     np.testing.assert_allclose(together, alone, atol=1e-6)
     np.testing.assert_allclose(network.encode(SEQUENCES[::-1])[::-1], together, atol=1e-6)
+
+
+def test_the_published_bidirectional_encoder_mixes_sequences_while_it_is_taught_and_no_longer():
+    encoder = Network("bi-published", "uni", "autoencode").encoder
+    batch = batch_of([(1, 2, 3), (4, 5, 6), (7, 8, 9)], 10)
+    with torch.no_grad():
+        after, during = encoder(batch), encoder.train()(batch)
+    assert torch.equal(during[:, :30], after[:, :30])
+    assert torch.equal(during[:, 30:], after[:, 30:].flip(0))
+    assert not Network("bi-published", "uni", "autoencode").training
+    network = Network("bi-published", "uni", "autoencode")
+    teach(network, PAIRS, PAIRS, QUICK)
+    assert not network.training
 
 
 def test_the_tree_encoder_is_the_tree_gru_of_its_equations():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,6 @@ from probes.errors import InputError, unknown
 from probes.roles.batches import Batch, Digits, by_length
 from probes.roles.reading import ENCODERS
 from probes.roles.writing import DECODERS
-
-Shape = Literal["uni", "bi", "tree"]
 
 
 def interleave(sequence: Digits) -> Digits:
@@ -47,8 +45,10 @@ class Network(nn.Module):
 
     Parameters
     ----------
-    encoder, decoder : {"uni", "bi", "tree"}
-        Which of each.
+    encoder : {"uni", "bi", "tree", "bi-published"}
+        Which; the last is what the authors' code has for ``bi`` (`PublishedBiEncoder`).
+    decoder : {"uni", "bi", "tree"}
+        Which.
     task : {"autoencode", "reverse", "sort", "interleave"}
         What it is to answer.
     n_digits : int
@@ -95,6 +95,7 @@ class Network(nn.Module):
             torch.manual_seed(seed)
             self.encoder = ENCODERS[encoder](n_digits, embedding, hidden)
             self.decoder = DECODERS[decoder](n_digits, embedding, hidden)
+        self.eval()
 
     def forward(self, batch: Batch) -> Tensor:
         """Answer a batch, with logits of shape (length, n, n_digits)."""

@@ -10,6 +10,8 @@ from itertools import combinations
 
 import numpy as np
 
+from probes.roles.digits_config import AS_PUBLISHED
+
 CLOSE = 0.06
 """How far from the published figure ours may be: they are of one network and one seed each."""
 NEAR_BEST = 0.1
@@ -98,22 +100,27 @@ def as_published(ours: Cells, renumbered: Cells) -> dict[Name, dict[str, float]]
     Returns
     -------
     dict
-        Ours, but of tree decoders under all schemes but the tree's own, the renumbered.
+        Ours, but of tree decoders under all schemes but the tree's own, the renumbered; and those
+        of ``bi-published`` as ``bi``, where they are there.
 
     Notes
     -----
     The published figures of tree decoders are ours times about .15, with both encoders tried and
     under every scheme but the tree's own; a decoder that goes down the trees of digits renumbered
     loses just that. The authors' code numbers fillers in the order in which they come, unless told
-    that they are digits. That they told it for tree roles alone is our guess.
+    that they are digits. That they told it for tree roles alone is our guess. That their
+    bidirectional encoder reads twice from left to right is in their code
+    (`probes.roles.reading.PublishedBiEncoder`).
     """
-    return {
-        name: {
-            scheme: renumbered[name][scheme] if name[1] == "tree" and scheme != "tree" else value
-            for scheme, value in row.items()
-        }
-        for name, row in ours.items()
-    }
+    found: dict[Name, dict[str, float]] = {}
+    for (encoder, decoder, task), row in ours.items():
+        name = (encoder, decoder, task)
+        if encoder == "bi" and (AS_PUBLISHED, decoder, task) in ours:
+            continue
+        others = renumbered[name] if decoder == "tree" else row
+        key = ("bi" if encoder == AS_PUBLISHED else encoder, decoder, task)
+        found[key] = {s: value if s == "tree" else others[s] for s, value in row.items()}
+    return found
 
 
 @dataclass(frozen=True)
