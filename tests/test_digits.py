@@ -16,10 +16,10 @@ from probes.results import Results
 from probes.roles import pieces
 from probes.roles.digit_table import cells_of
 from probes.roles.digits import run_digits
-from probes.roles.digits_config import SCHEMES, SHAPES, DigitsConfig, names_of
+from probes.roles.digits_config import AS_PUBLISHED, SCHEMES, SHAPES, DigitsConfig, names_of
 from probes.roles.digits_config import TASKS as TASK_NAMES
 from probes.roles.networks import TASKS
-from probes.roles.published import agreement, claims, published
+from probes.roles.published import agreement, as_published, claims, published
 from probes.roles.reading import ENCODERS
 from probes.roles.schemes import SIX
 from probes.roles.writing import DECODERS
@@ -80,7 +80,8 @@ def test_networks_are_named_by_encoder_decoder_and_task():
         *(("bi", "bi", task) for task in TASK_NAMES),
     ]
     assert set(names_of(("all",))) == published().keys()
-    assert set(SHAPES) == ENCODERS.keys() == DECODERS.keys()
+    assert {*SHAPES, AS_PUBLISHED} == ENCODERS.keys()
+    assert set(SHAPES) == DECODERS.keys()
     assert set(TASK_NAMES) == TASKS.keys()
     assert list(SCHEMES) == [scheme.name for scheme in SIX]
 
@@ -117,7 +118,9 @@ def test_every_file_of_settings_is_read_and_saved_and_read_again(path, tmp_path)
 
 def test_the_full_table_is_one_file_of_settings():
     config = fill(DigitsConfig, read_yaml(CONFIGS[-1].with_name("tpdn-digits.yaml")), "yaml")
-    assert set(names_of(config.networks)) == published().keys()
+    named = set(names_of(config.networks))
+    assert {name for name in named if name[0] != AS_PUBLISHED} == published().keys()
+    assert {("bi", *name[1:]) for name in named if name[0] == AS_PUBLISHED} < published().keys()
     assert config.schemes == SCHEMES
     assert (config.seeds, config.filler_dim, config.role_dim) == (3, 20, 20)
     assert config.sequences == 50_000
@@ -146,6 +149,9 @@ def test_a_run_answers_every_question_once(small):
             for metric in ("substitution-accuracy", "mse", "r2"):
                 assert asked.pop((model, task, "tpdn-gradient", scheme, metric)) == 2
                 assert asked.pop((model, task, "tpdn-additive", scheme, metric)) == 1
+            if model == "bi/tree":
+                assert asked.pop((model, task, "tpdn-gradient", scheme, "renumbered-accuracy")) == 2
+                assert asked.pop((model, task, "tpdn-additive", scheme, "renumbered-accuracy")) == 1
     assert not asked
     assert {row.n for row in results} == {90}
     assert results[0].config == digest(DigitsConfig(out="elsewhere", **SMALL))
@@ -166,6 +172,7 @@ def test_the_table_shows_ours_beside_the_paper(small):
     assert "bi/tree" in text
     ours = cells_of(Results.load(small / "run" / "results.jsonl"), "tpdn-gradient")
     assert str(agreement(ours)) in text
+    assert "renumbered" in text
     assert ".90" in text  # the paper's, uni/uni, sort, ltr
     for claim in claims(ours):
         assert claim.because.split(",")[0] in text
@@ -226,6 +233,22 @@ def test_a_cell_is_close_up_to_six_hundredths():
             agreement({("uni", "uni", "autoencode"): {"ltr": ltr, "bow": 0.5}}).n_close == n_close
         )
     assert theirs["bow"] == 0  # is not counted
+
+
+def test_only_tree_decoders_are_renumbered_and_only_under_other_roles_than_the_tree():
+    row, other = {"ltr": 0.5, "tree": 0.9}, {"ltr": 0.1, "tree": 0.2}
+    ours = {("uni", d, "sort"): row for d in SHAPES}
+    found = as_published(ours, {("uni", "tree", "sort"): other})
+    assert found["uni", "uni", "sort"] == found["uni", "bi", "sort"] == row
+    assert found["uni", "tree", "sort"] == {"ltr": 0.1, "tree": 0.9}
+
+
+def test_the_published_encoder_stands_for_bi_where_it_is_there():
+    cells = {("bi", "bi", "sort"): {"ltr": 0.5}, ("bi", "uni", "sort"): {"ltr": 0.6}}
+    other = {("bi-published", "bi", "sort"): {"ltr": 0.1}}
+    assert as_published(cells, {}) == cells
+    assert as_published(cells | other, {})["bi", "bi", "sort"] == {"ltr": 0.1}
+    assert as_published(cells | other, {}).keys() == cells.keys()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ from probes.errors import InputError
 from probes.roles import kept
 from probes.roles.batches import batch_of
 from probes.roles.kept import Order, taught
-from probes.roles.networks import TASKS, Network, load_published, substitution_accuracy
+from probes.roles.networks import (
+    TASKS,
+    Network,
+    load_published,
+    renumbered_accuracy,
+    substitution_accuracy,
+)
 from probes.roles.training import Recipe, teach
 from probes.roles.trees import right_branching, smallest_first
 
@@ -70,14 +76,27 @@ def decoded_by_definition(decoder, encoding, sequence):
     return torch.stack([decoder.out(states[leaf]) for leaf in range(n)])
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, "bi-published"])
 def test_what_else_is_encoded_does_not_change_an_encoding(shape):
-    network = Network(shape, shape, "autoencode")
+    network = Network(shape, "uni", "autoencode")
     together = network.encode(SEQUENCES)
     alone = np.concatenate([network.encode([sequence]) for sequence in SEQUENCES])
     assert together.shape == (len(SEQUENCES), 60)
     np.testing.assert_allclose(together, alone, atol=1e-6)
     np.testing.assert_allclose(network.encode(SEQUENCES[::-1])[::-1], together, atol=1e-6)
+
+
+def test_the_published_bidirectional_encoder_mixes_sequences_while_it_is_taught_and_no_longer():
+    encoder = Network("bi-published", "uni", "autoencode").encoder
+    batch = batch_of([(1, 2, 3), (4, 5, 6), (7, 8, 9)], 10)
+    with torch.no_grad():
+        after, during = encoder(batch), encoder.train()(batch)
+    assert torch.equal(during[:, :30], after[:, :30])
+    assert torch.equal(during[:, 30:], after[:, 30:].flip(0))
+    assert not Network("bi-published", "uni", "autoencode").training
+    network = Network("bi-published", "uni", "autoencode")
+    teach(network, PAIRS, PAIRS, QUICK)
+    assert not network.training
 
 
 def test_the_tree_encoder_is_the_tree_gru_of_its_equations():
@@ -177,6 +196,20 @@ def test_a_decomposition_that_is_the_encoder_loses_nothing():
     assert network.accuracy(PAIRS) > 0.9  # it learns
     assert substitution_accuracy(network, Itself(), PAIRS) == network.accuracy(PAIRS)
     assert substitution_accuracy(network, Nothing(), PAIRS) == 0.01  # one answer for all
+
+
+def test_a_tree_of_other_digits_leads_a_tree_decoder_astray():
+    class Itself:
+        def predict(self, sequences):
+            return network.encode(sequences)
+
+    network = Network("tree", "tree", "autoencode")
+    triples = [(*pair, digit) for pair in PAIRS[::3] for digit in (2, 7)]
+    teach(network, triples, triples, Recipe(learning_rate=1e-2, batch=17, most_epochs=60))
+    own = network.accuracy(triples)
+    assert own > 0.9
+    # Of three digits there are two trees, and the smaller of the first two decides between them.
+    assert renumbered_accuracy(network, Itself(), triples) < 0.8 * own
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -21,7 +21,7 @@ from probes.roles.schemes import parse_scheme
 from probes.roles.training import Recipe
 from probes.roles.workers import Job, do_all
 
-METRICS = ("substitution-accuracy", "mse", "r2")
+METRICS = ("substitution-accuracy", "renumbered-accuracy", "mse", "r2")
 
 
 def run_digits(config: DigitsConfig, progress: Progress | None = None) -> Path:
@@ -107,7 +107,7 @@ def _rows(
     about: dict[str, Any],
     fitted: Sequence[list[dict[str, Any]]],
 ) -> Iterable[Row]:
-    """One for the network, three for each decomposition."""
+    """One for the network, three or four for each decomposition."""
     shared: dict[str, Any] = {
         "run": Path(config.out).name,
         "task": f"digits/{order.task}",
@@ -138,7 +138,7 @@ def _rows(
         seed=order.seed,
     )
     for fit in (fit for fits in fitted for fit in fits):
-        for metric in METRICS:
+        for metric in (metric for metric in METRICS if metric in fit):
             yield Row(
                 **shared,
                 method=fit["method"],

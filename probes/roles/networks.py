@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,6 @@ from probes.errors import InputError, unknown
 from probes.roles.batches import Batch, Digits, by_length
 from probes.roles.reading import ENCODERS
 from probes.roles.writing import DECODERS
-
-Shape = Literal["uni", "bi", "tree"]
 
 
 def interleave(sequence: Digits) -> Digits:
@@ -47,8 +45,10 @@ class Network(nn.Module):
 
     Parameters
     ----------
-    encoder, decoder : {"uni", "bi", "tree"}
-        Which of each.
+    encoder : {"uni", "bi", "tree", "bi-published"}
+        Which; the last is what the authors' code has for ``bi`` (`PublishedBiEncoder`).
+    decoder : {"uni", "bi", "tree"}
+        Which.
     task : {"autoencode", "reverse", "sort", "interleave"}
         What it is to answer.
     n_digits : int
@@ -95,6 +95,7 @@ class Network(nn.Module):
             torch.manual_seed(seed)
             self.encoder = ENCODERS[encoder](n_digits, embedding, hidden)
             self.decoder = DECODERS[decoder](n_digits, embedding, hidden)
+        self.eval()
 
     def forward(self, batch: Batch) -> Tensor:
         """Answer a batch, with logits of shape (length, n, n_digits)."""
@@ -207,8 +208,42 @@ def substitution_accuracy(
     return _share_right(network, decomposition.predict(sequences), sequences)
 
 
-def _share_right(network: Network, Z: npt.NDArray[Any], sequences: Sequence[Digits]) -> float:
-    decoded = network.decode(Z, sequences)
+def renumbered_accuracy(
+    network: Network, decomposition: Decomposition, sequences: Sequence[Digits], *, draws: int = 5
+) -> float:
+    """Measure substitution where a tree decoder goes down the trees of digits renumbered.
+
+    What the published figures of tree decoders look like, of all schemes but the tree's own: as if
+    the trees had been made of the digits' numbers in a vocabulary, and not of their values.
+
+    Parameters
+    ----------
+    network, decomposition, sequences
+        As of `substitution_accuracy`; the decoder is a tree.
+    draws : int
+        How many random vocabularies, from seeds 0, 1, ….
+
+    Returns
+    -------
+    float
+        The mean share of right answers over the draws.
+    """
+    Z = decomposition.predict(sequences)
+    shares = []
+    for seed in range(draws):
+        number = np.random.default_rng(seed).permutation(network.n_digits).tolist()
+        others = [tuple(number[digit] for digit in sequence) for sequence in sequences]
+        shares.append(_share_right(network, Z, sequences, others))
+    return float(np.mean(shares))
+
+
+def _share_right(
+    network: Network,
+    Z: npt.NDArray[Any],
+    sequences: Sequence[Digits],
+    like: Sequence[Digits] | None = None,
+) -> float:
+    decoded = network.decode(Z, sequences if like is None else like)
     pairs = zip(decoded, sequences, strict=True)
     return float(np.mean([answer == network.right(sequence) for answer, sequence in pairs]))
 

@@ -22,7 +22,7 @@ from probes.roles.additive import AdditiveTPDN
 from probes.roles.decomposition import Decomposition
 from probes.roles.gradient import GradientTPDN
 from probes.roles.kept import Order, taught
-from probes.roles.networks import Network, substitution_accuracy
+from probes.roles.networks import Network, renumbered_accuracy, substitution_accuracy
 from probes.roles.schemes import parse_scheme
 from probes.task import SPLITS
 
@@ -118,7 +118,8 @@ def fit_one(order: Order, data: Data, store: Path, fit: Fit) -> list[dict[str, A
     -------
     list of dict
         One a decomposition: ``method``, ``setting``, ``seed``, the scores on test
-        (``substitution-accuracy``, ``mse``, ``r2``), and ``seconds``.
+        (``substitution-accuracy``, ``mse``, ``r2``, of a tree decoder also
+        ``renumbered-accuracy``), and ``seconds``.
     """
     network, folder = taught(order, data.split("train"), data.split("dev"), store)
     lazy = _Encodings(network, data)
@@ -163,7 +164,10 @@ def _kept(
     """Read the scores of a decomposition, or fit it and keep them."""
     method, setting, seed = what
     weights = digest_of(folder / "weights.safetensors")
-    decides = [VERSION, __version__, *what, asdict(data), weights]
+    decides: list[Any] = [VERSION, __version__, *what, asdict(data), weights]
+    has_tree = encodings.network.decoder.needs_tree
+    if has_tree:
+        decides.append("renumbered")
     digest = xxhash.xxh3_64_hexdigest(json.dumps(decides, sort_keys=True).encode())
     path = folder / f"{method}-{setting['scheme'].replace('/', '_')}-{digest}.json"
     if path.is_file():
@@ -181,5 +185,7 @@ def _kept(
         "r2": float(tpdn.score(test, Z)),
         "seconds": round(seconds, 2),
     }
+    if has_tree:
+        found["renumbered-accuracy"] = renumbered_accuracy(encodings.network, tpdn, test)
     write_whole(path, sealed(found))
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -50,6 +52,35 @@ class BiEncoder(nn.Module):
         """Encode, shape (n, hidden)."""
         _, last = self.gru(self.embedding(batch.digits))
         return torch.cat((last[0], last[1]), 1)
+
+
+class PublishedBiEncoder(nn.Module):
+    """What the authors' code has in the place of `BiEncoder`, to reproduce their figures.
+
+    Its second GRU reads from left to right as well: what is reversed is the order of the sequences
+    of a batch, and not that of the digits. While it is taught, half of each encoding is thus of
+    another sequence, and the decoder learns to do without it. Later, when sequences are encoded
+    one by one, it is of the sequence itself.
+
+    Parameters
+    ----------
+    n_digits, embedding, hidden
+        As of `BiEncoder`.
+    """
+
+    def __init__(self, n_digits: int, embedding: int, hidden: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(n_digits, embedding)
+        self.first = nn.GRU(embedding, hidden // 2)
+        self.second = nn.GRU(embedding, hidden // 2)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Encode, shape (n, hidden)."""
+        words = self.embedding(batch.digits)
+        _, first = self.first(words)
+        _, second = self.second(words)
+        other = second[0].flip(0) if self.training else second[0]
+        return torch.cat((first[0], other), 1)
 
 
 class TreeEncoder(nn.Module):
@@ -108,9 +139,10 @@ class TreeEncoder(nn.Module):
         return states.index_select(0, batch.digits.reshape(-1))
 
 
-ENCODERS: dict[str, type[UniEncoder] | type[BiEncoder] | type[TreeEncoder]] = {
+ENCODERS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "uni": UniEncoder,
     "bi": BiEncoder,
     "tree": TreeEncoder,
+    "bi-published": PublishedBiEncoder,
 }
-"""By the names of McCoy et al. (2019), table 2."""
+"""By the names of McCoy et al. (2019), table 2, and what their code has for ``bi``."""

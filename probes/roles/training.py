@@ -105,12 +105,14 @@ def teach(
     lesson = _Lesson(network, recipe)
     if state is not None and state.is_file():
         lesson.read(state)
+    network.train()
     while not lesson.is_over:
         order = np.random.default_rng([seed, lesson.epochs]).permutation(len(batches))
         lesson.epoch([batches[k] for k in order], held_out)
         if state is not None:
             write_whole(state, lesson.written())
     network.load_state_dict(lesson.best)
+    network.eval()
     return Course(tuple(lesson.dev), lesson.epochs, left_out)
 
 
