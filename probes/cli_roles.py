@@ -12,11 +12,12 @@ COMMANDS = {
     "probe": "probe every layer of a model for the roles of words",
     "fit": "decompose the sentence encodings of a model, by layer and scheme",
     "digits": "teach digit networks, decompose them, and let their decoders read the result",
+    "analogies": "solve analogies that tell role schemes apart, by vector arithmetic",
     "vectors": "decompose encodings that were made elsewhere",
 }
 HELP = f"""usage: probes roles COMMAND [options]
 
-{chr(10).join(f"  {name:8} {what}" for name, what in COMMANDS.items())}
+{chr(10).join(f"  {name:9} {what}" for name, what in COMMANDS.items())}
 
 Schemes: ltr, rtl, bi, bow; wickel, previous, next (of an annotation: wickel:upos); tree (of
 digits), tree:parse, tree:right, tree:left, tree:balanced, tree:random; sums (ltr+rtl) and products
@@ -41,9 +42,14 @@ def roles(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(HELP, end="")
     elif arguments[0] in COMMANDS:
-        {"show": _show, "probe": _probe, "fit": _fit, "digits": _digits, "vectors": _vectors}[
-            arguments[0]
-        ](arguments[1:])
+        {
+            "show": _show,
+            "probe": _probe,
+            "fit": _fit,
+            "digits": _digits,
+            "analogies": _analogies,
+            "vectors": _vectors,
+        }[arguments[0]](arguments[1:])
     else:
         raise unknown("command of probes roles", arguments[0], COMMANDS)
 
@@ -113,6 +119,21 @@ def _digits(arguments: list[str]) -> None:
         out = run_digits(config, bars)
     print((out / "table.txt").read_text(encoding="utf-8"), end="")
     print(f"results: {out}")
+
+
+def _analogies(arguments: Sequence[str]) -> None:
+    from probes.roles.analogies_job import AnalogiesConfig, analogy_table, run_analogies
+
+    config = plain_config(AnalogiesConfig, "roles analogies", arguments)
+    quieten()
+    from rich.console import Console
+
+    from probes.bars import Bars
+
+    with Bars() as bars:
+        results = run_analogies(config, bars)
+    Console().print(analogy_table(results))
+    print(f"results: {config.out}")
 
 
 def _vectors(arguments: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from probes.roles.diagnostic_analogies import Analogy
 from probes.roles.sequences import Fillers
 
 Sequences = Sequence[Fillers]
-Encode = Callable[[Sequences], npt.NDArray[np.floating]]
+Encode = Callable[[Sequence[Any]], npt.NDArray[np.floating]]
 Decode = Callable[[npt.NDArray[np.float32], Sequence[int]], Sequences]
 
 
