@@ -76,6 +76,23 @@ def test_vectors_select_the_planted_scheme(tmp_path):
         assert again.out.splitlines()[:-1] == done.out.splitlines()[:-1]
 
 
+def test_roles_that_are_learned_stand_beside_the_others(tmp_path):
+    sequences = draw_digits(1500, 1, shortest=2, longest=4)
+    Z = plant(sequences, LeftToRight(), 1, width=8).round(5)
+    train = write_vectors(tmp_path / "train.txt", sequences[:1200], Z[:1200])
+    test = write_vectors(tmp_path / "test.txt", sequences[1200:], Z[1200:])
+    done = run(
+        *("roles", "vectors", "--train", train, "--test", test, "--out", tmp_path / "run"),
+        *("--schemes", "ltr", "bow", "--learn", 6),
+    )
+    assert done.code == 0, done.err
+    assert "learned" in done.out
+    rows = Results.load(tmp_path / "run" / "results.jsonl").where(metric="v-measure")
+    found = {json.loads(row.setting)["scheme"]: row.value for row in rows}
+    assert found["ltr"] > 0.95
+    assert found["bow"] < 0.01
+
+
 def test_analogies_of_a_bag_of_words_know_no_order(tmp_path):
     zoo.save("bert", tmp_path / "model")
     done = run(

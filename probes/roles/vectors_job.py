@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,11 +16,14 @@ from probes.roles.additive import AdditiveTPDN
 from probes.roles.compare import Standing, compare
 from probes.roles.decomposition import Decomposition
 from probes.roles.gradient import GradientTPDN
+from probes.roles.learned import RoleLearner
 from probes.roles.lowrank import TPDN
-from probes.roles.schemes import SIX, RoleScheme, parse_scheme
+from probes.roles.schemes import SIX, Own, RoleScheme, parse_scheme
+from probes.roles.sequences import Fillers
 from probes.roles.vectors import read_encodings
 from probes.stats import Interval
 
+LEARNED = "learned"
 Kind = Literal["additive", "low-rank", "gradient"]
 
 
@@ -42,8 +46,11 @@ class VectorsConfig:
     """Width of a filler's embedding; of the last two."""
     role_dim: int = 20
     """Width of a role's embedding; of the last two."""
+    learn: int = 0
+    """Also learn roles from the encodings, at most so many (ROLE, Soulos et al. 2020), and compare
+    them as one more scheme, by a free vector for each filler-role pair."""
     seed: int = 0
-    """Of held-out sequences, starts and resamples."""
+    """Of held-out sequences, starts, learned roles and resamples."""
 
     def __post_init__(self) -> None:
         if self.decomposition not in get_args(Kind):
@@ -52,11 +59,30 @@ class VectorsConfig:
             raise InputError(
                 f"filler_dim {self.filler_dim}, role_dim {self.role_dim}; expected 1 or more"
             )
+        if self.learn < 0 or self.learn == 1:
+            raise InputError(f"learn {self.learn}: expected 0 (learn none), or 2 roles or more")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed {self.seed}: expected 0 to {2**32 - 1}")
 
 
-def run_vectors(config: VectorsConfig) -> list[Standing]:
+@dataclass(frozen=True)
+class Comparison:
+    """What a run found.
+
+    Parameters
+    ----------
+    standings : list of Standing
+        In the order of the schemes; roles that were learned stand last.
+    v_measures : dict of str to float
+        Agreement of the learned roles with each scheme on the test items, by its name; empty where
+        none were learned.
+    """
+
+    standings: list[Standing]
+    v_measures: dict[str, float]
+
+
+def run_vectors(config: VectorsConfig) -> Comparison:
     """Fit each scheme to the training encodings, compare them on the others, and write a run.
 
     Parameters
@@ -66,9 +92,8 @@ def run_vectors(config: VectorsConfig) -> list[Standing]:
 
     Returns
     -------
-    list of Standing
-        In the order of the schemes. The folder holds ``results.jsonl``, ``results.parquet`` and
-        ``config.yaml``.
+    Comparison
+        The folder holds ``results.jsonl``, ``results.parquet`` and ``config.yaml``.
 
     Raises
     ------
@@ -85,19 +110,38 @@ def run_vectors(config: VectorsConfig) -> list[Standing]:
 
     def make(scheme: RoleScheme) -> Decomposition:
         dims = config.filler_dim, config.role_dim
-        if config.decomposition == "gradient":
+        if config.decomposition == "gradient" and scheme.name != LEARNED:
             return GradientTPDN(scheme, *dims, random_state=config.seed)
-        if config.decomposition == "low-rank":
+        if config.decomposition == "low-rank" and scheme.name != LEARNED:
             return TPDN(scheme, *dims, random_state=config.seed)
         return AdditiveTPDN(scheme, random_state=config.seed)
 
     out = Path(config.out)
     with claimed(out, config):
+        v_measures: dict[str, float] = {}
+        if config.learn:
+            learner = RoleLearner(n_roles=config.learn, random_state=config.seed).fit(*train)
+            v_measures = {s.name: learner.v_measure(test[0], s) for s in schemes}
+            schemes = [*schemes, _as_scheme(learner, [*train[0], *test[0]])]
         standings = compare(schemes, train, test, make=make)
-        results = Results(row for s in standings for row in _rows(config, s, len(test[0])))
+        n = len(test[0])
+        rows = [row for s in standings for row in _rows(config, s, n)]
+        rows += [_v_measure(config, *pair, n) for pair in v_measures.items()]
+        results = Results(rows)
         results.save(out / "results.jsonl")
         results.save(out / "results.parquet")
-    return standings
+    return Comparison(standings, v_measures)
+
+
+def _as_scheme(learner: RoleLearner, sequences: Sequence[Fillers]) -> RoleScheme:
+    """Make a scheme of the roles that were learned, of these sequences alone."""
+    labels = dict(zip(map(tuple, sequences), learner.roles(sequences), strict=True))
+    return Own(lambda sequence: labels[tuple(sequence)], LEARNED)
+
+
+def _v_measure(config: VectorsConfig, scheme: str, value: float, n: int) -> Row:
+    found = Interval(value, None, None, "", n, n)
+    return _row(config, {"scheme": scheme, "n_roles": config.learn}, "v-measure", found, "role")
 
 
 def _rows(config: VectorsConfig, standing: Standing, n: int) -> list[Row]:
@@ -117,44 +161,52 @@ def _rows(config: VectorsConfig, standing: Standing, n: int) -> list[Row]:
     }
     found = {name: Interval(value, None, None, "", n, n) for name, value in numbers.items()}
     found["mse-behind-best"] = standing.behind
-    return [
-        Row(
-            run=Path(config.out).name,
-            task=f"vectors/{Path(config.test).name}",
-            task_version="",
-            model=Path(config.train).name,
-            revision="",
-            layer="",
-            n_layers=0,
-            method=f"tpdn-{config.decomposition}",
-            setting=json.dumps(setting),
-            split="test",
-            metric=metric,
-            value=one.value,
-            low=one.low,
-            high=one.high,
-            interval=f"{one.method} by sequence" if one.low is not None else "",
-            n=n,
-            n_groups=n,
-            n_asked=n,
-            n_lost=0,
-            why_lost="",
-            seed=config.seed,
-            control_of="",
-            store="",
-            config=configs.digest(config),
-        )
-        for metric, one in found.items()
-    ]
+    kind = "additive" if standing.scheme == LEARNED else config.decomposition
+    return [_row(config, setting, metric, one, f"tpdn-{kind}") for metric, one in found.items()]
 
 
-def standing_table(standings: list[Standing]) -> Any:
+def _row(
+    config: VectorsConfig, setting: dict[str, Any], metric: str, found: Interval, method: str
+) -> Row:
+    return Row(
+        run=Path(config.out).name,
+        task=f"vectors/{Path(config.test).name}",
+        task_version="",
+        model=Path(config.train).name,
+        revision="",
+        layer="",
+        n_layers=0,
+        method=method,
+        setting=json.dumps(setting),
+        split="test",
+        metric=metric,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        interval=f"{found.method} by sequence" if found.low is not None else "",
+        n=found.n,
+        n_groups=found.n_groups,
+        n_asked=found.n,
+        n_lost=0,
+        why_lost="",
+        seed=config.seed,
+        control_of="",
+        store="",
+        config=configs.digest(config),
+    )
+
+
+def standing_table(comparison: Comparison) -> Any:
     """Lay out how the schemes did, for a terminal."""
     from rich.table import Table
 
+    standings = comparison.standings
     note = "* the fewest roles within one standard error of the best; unseen: of the test pairs"
     for tied in dict.fromkeys(tuple(sorted((s.scheme, *s.tied))) for s in standings if s.tied):
         note += f"\ntied, dividing the items alike: {', '.join(tied)}"
+    if comparison.v_measures:
+        found = ", ".join(f"{name} {v:.2f}" for name, v in comparison.v_measures.items())
+        note += f"\nV-measure of the learned roles: {found}"
     table = Table(caption=note, caption_justify="left", box=None, pad_edge=False)
     table.add_column("scheme", no_wrap=True)
     for name in ("roles", "MSE", "R²", "behind [95 %]", "bits", "unseen"):
