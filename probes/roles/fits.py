@@ -49,7 +49,7 @@ class SchemeFit:
         The same where roles are permuted within each sentence, in training and in test; None where
         it was not asked for, or permuting changes nothing.
     random : ndarray of shape (n_layers,)
-        Mean squared error on a random target of the same mean and variance in each dimension.
+        Mean squared error on a random target of the same mean and variance as the test encodings.
     shares : Shares
         What of the test sentences training lacked.
     penalties : ndarray of shape (n_layers,)
@@ -108,7 +108,8 @@ def fit_scheme(
     -----
     The random target is one more layer of standard normal numbers, fitted alike: since each
     dimension is fitted for itself, the error on a target of any mean and variance is its error
-    times the variance.
+    times the variance: that of the test encodings, which of a causal model's heavy-tailed states is
+    not that of the training ones.
     """
     random = np.random.default_rng([seed, 1])
     noise = {
@@ -118,7 +119,7 @@ def fit_scheme(
     whole = {split: np.concatenate([z, noise[split]]) for split, z in Z.items()}
     fitted = _fitted(scheme, kind, sentences, whole, embeddings, seed)
     errors = fitted.errors(sentences["test"], whole["test"])
-    variance = Z["train"].var(axis=1, dtype=np.float64).mean(axis=-1)
+    variance = Z["test"].var(axis=1, dtype=np.float64).mean(axis=-1)
     shuffled = None
     if permute and scheme.name != "bow":
         control = _fitted(permuted(scheme, seed), kind, sentences, Z, embeddings, seed)

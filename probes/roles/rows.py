@@ -119,7 +119,7 @@ def _fit_rows(
     of: dict[str, Any] = {
         "scheme": fit.scheme.name,
         "n_roles": fit.decomposition.n_roles_,
-        "penalty": float(fit.penalties[k]),
+        "penalty": float(f"{fit.penalties[k]:.3g}"),
     }
     own = (1.0, explained(errors, spread))
     found = {
