@@ -10,10 +10,12 @@ from typing import Any, Literal, get_args
 from probes import configs
 from probes.diagnostic.folder import claimed
 from probes.errors import InputError, unknown
+from probes.files import write_whole
 from probes.results import Results, Row
 from probes.roles.additive import AdditiveTPDN
 from probes.roles.compare import Standing, compare
 from probes.roles.decomposition import Decomposition
+from probes.roles.examples import roles_example
 from probes.roles.gradient import GradientTPDN
 from probes.roles.lowrank import TPDN
 from probes.roles.schemes import SIX, RoleScheme, parse_scheme
@@ -67,8 +69,8 @@ def run_vectors(config: VectorsConfig) -> list[Standing]:
     Returns
     -------
     list of Standing
-        In the order of the schemes. The folder holds ``results.jsonl``, ``results.parquet`` and
-        ``config.yaml``.
+        In the order of the schemes. The folder holds ``results.jsonl``, ``results.parquet``,
+        ``run.json`` and ``config.yaml``.
 
     Raises
     ------
@@ -97,6 +99,14 @@ def run_vectors(config: VectorsConfig) -> list[Standing]:
         results = Results(row for s in standings for row in _rows(config, s, len(test[0])))
         results.save(out / "results.jsonl")
         results.save(out / "results.parquet")
+        run = {
+            "run": out.name,
+            "command": "probes roles vectors",
+            "n": {"train": len(train[0]), "test": len(test[0])},
+            "example": roles_example(test[0][0], schemes),
+        }
+        text = json.dumps(run, ensure_ascii=False, indent=1)
+        write_whole(out / "run.json", (text + "\n").encode())
     return standings
 
 
