@@ -85,7 +85,9 @@ def digits_example(
     """
     network, _ = taught(order, data.split("train"), data.split("dev"), store)
     sequence = SHOWN[: data.longest]
-    splits = {name: [s for s in data.split(name) if s != sequence] for name in SPLITS}
+    splits: dict[str, list[tuple[int, ...]]] = {
+        name: [s for s in data.split(name) if s != sequence] for name in SPLITS
+    }
     Z = {name: network.encode(splits[name]) for name in ("train", "dev")}
     encoding = network.encode([sequence])
     kept: dict[str, Any] = {

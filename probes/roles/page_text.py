@@ -96,7 +96,7 @@ def _fit_plates(
     over = cells_of(results, "tpdn-given", "r2-over-permuted")
     control = {
         scheme: {
-            layer: row.value - over[scheme][layer].value
+            layer: (row.value or 0.0) - (over[scheme][layer].value or 0.0)
             for layer, row in found.items()
             if layer in over[scheme]
         }
