@@ -244,7 +244,7 @@ def test_more_is_said_only_where_an_interval_lies_above_nought() -> None:
     rows += [over(-0.15, layer, "rtl") for layer in lows]
     said_of = findings(Results(rows), ["bow", "ltr", "rtl"], list(lows))
     assert said_of == [
-        "A scheme that explains more of the encodings (R²) than a bag of words does: ltr at layers "
+        "Explains more of the encodings (R²) than a bag of words does: ltr at layers "
         "0–2 (most +.130 [+.030, +.230] at layer 2).",
         "No other scheme explains more of the encodings (R²) than a bag of words does, at any "
         "layer; the largest differences: rtl -.050 [-.150, +.050] at layer 0.",

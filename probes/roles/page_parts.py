@@ -33,7 +33,7 @@ def example_grid(example: Mapping[str, Any] | None) -> Grid | None:
     if not example:
         return None
     rows = [[TITLES.get(name, name), *roles] for name, roles in example["roles"].items()]
-    return Grid("The role of each item under each scheme", ["", *example["items"]], rows)
+    return Grid("The role of each item under each scheme", ["scheme", *example["items"]], rows)
 
 
 def example_tree(example: Mapping[str, Any] | None) -> str:

@@ -67,9 +67,15 @@ def _findings(by_scheme: Mapping[str, Mapping[str, Row]]) -> list[str]:
     for scheme, rows in by_scheme.items():
         setting = json.loads(rows["mse"].setting)
         if setting["selected"]:
+            behind = rows["mse-behind-best"]
+            how = (
+                f"its MSE lies {_behind(behind)} behind it"
+                if behind.value
+                else "it is the best itself"
+            )
             found.append(
-                f"{scheme} is chosen: the fewest roles ({setting['n_roles']}) within one standard "
-                f"error of the best; its MSE lies {_behind(rows['mse-behind-best'])} behind it."
+                f"{scheme} is chosen: the fewest roles ({setting['n_roles']:,}) within one "
+                f"standard error of the best; {how}."
             )
         elif (rows["mse-behind-best"].low or 0.0) > 0:
             found.append(
@@ -95,7 +101,7 @@ def _standings(by_scheme: Mapping[str, Mapping[str, Row]]) -> Grid:
                 f"{of['mse'].value:.5f}",
                 typeset(number(of["r2"].value)),
                 typeset(_behind(of["mse-behind-best"])),
-                f"{of['bits'].value:.2f}",
+                typeset(f"{of['bits'].value:.2f}"),
                 *(f"{100 * (of[f'unseen-{w}'].value or 0.0):.2f} %" for w in ("roles", "pairs")),
                 ", ".join(setting["tied"]),
             ]

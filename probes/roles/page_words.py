@@ -101,7 +101,7 @@ def _compared(
         else:
             nowhere.append(f"{scheme} {largest}")
     if above:
-        yield f"A scheme that {what}: {'; '.join(above)}."
+        yield f"{what[0].upper()}{what[1:]}: {'; '.join(above)}."
     if nowhere:
         head = "No other scheme" if above else "No scheme"
         yield f"{head} {what}, at any layer; the largest differences: {'; '.join(nowhere)}."
