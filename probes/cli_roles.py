@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from probes.errors import unknown
 from probes.flags import asks_help, plain_config, quieten, require_words, take, task_config
@@ -105,7 +106,7 @@ def _fit(arguments: list[str]) -> None:
     for table in tables(results):
         console.print(table)
     console.print(unseen_table(results))
-    print(f"results: {out}")
+    _say_where(out)
 
 
 def _digits(arguments: list[str]) -> None:
@@ -118,7 +119,7 @@ def _digits(arguments: list[str]) -> None:
     with Bars() as bars:
         out = run_digits(config, bars)
     print((out / "table.txt").read_text(encoding="utf-8"), end="")
-    print(f"results: {out}")
+    _say_where(out)
 
 
 def _analogies(arguments: Sequence[str]) -> None:
@@ -143,4 +144,13 @@ def _vectors(arguments: Sequence[str]) -> None:
     from rich.console import Console
 
     Console().print(standing_table(run_vectors(config)))
-    print(f"results: {config.out}")
+    _say_where(Path(config.out))
+
+
+def _say_where(out: Path) -> None:
+    """Write the page of a run, and say where it lies."""
+    from probes.roles.page import write_page
+
+    page = write_page(out)
+    print(f"results: {out}")
+    print(f"report: {page}")

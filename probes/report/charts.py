@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from probes.report.answers import Answers
+from probes.report.shell import Chart
 from probes.report.summary import METRIC_NAMES, Summary
 from probes.report.words import bracket, number, spread
-
-Chart = dict[str, Any]
 
 MOST_POINTS = 3_000
 """With more real values than this, a figure shows their density."""
@@ -92,10 +91,15 @@ def layer_chart(summary: Summary) -> Chart:
                 }
             )  # fmt: skip
     metric = METRIC_NAMES.get(summary.metric, summary.metric)
-    layout = _layout("layer", f"{metric} (test)", height=430)
+    return {"data": data, "layout": layer_layout(layers, f"{metric} (test)")}
+
+
+def layer_layout(layers: list[str], title: str) -> Chart:
+    """Lay a number out over layers, whose names are `plain` already."""
+    layout = _layout("layer", title, height=430)
     layout["xaxis"] |= {"tickvals": list(range(len(layers))), "ticktext": layers}
     layout["hovermode"] = "x"
-    return {"data": data, "layout": layout}
+    return layout
 
 
 def confusion_chart(found: Answers) -> Chart:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from probes.errors import InputError
+from probes.files import write_whole
 from probes.report.answers import Answers, answers
-from probes.report.charts import MOST_NUMBERED, Chart, confusion_chart, layer_chart, value_chart
+from probes.report.charts import MOST_NUMBERED, confusion_chart, layer_chart, value_chart
+from probes.report.shell import Chart, render_page, typeset
 from probes.report.summary import METRIC_NAMES, Summary, summarise
 from probes.report.words import bracket, columns, findings, footing, heading, number, spread
 
@@ -63,16 +61,7 @@ def write_page(folders: Iterable[str | Path], out_path: str | Path) -> Path:
         raise InputError(f"{out_path} is a folder; name a file for the page, such as report.html")
     if not out_path.parent.is_dir():
         raise InputError(f"no folder {out_path.parent} for the page; make it, or name another")
-    text = render(summarise(folders))
-    part = out_path.with_name(f"{out_path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(out_path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(out_path, render(summarise(folders)).encode())
     return out_path
 
 
@@ -89,20 +78,9 @@ def render(summaries: Sequence[Summary]) -> str:
     str
         HTML with plotly.js and every figure in it; the same for the same runs.
     """
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
     charts: dict[str, Chart] = {}
     sections = [_section(summary, place, charts) for place, summary in enumerate(summaries)]
-    source = resources.files("probes.report").joinpath("page.html").read_text(encoding="utf-8")
-    room = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return room.from_string(source).render(
-        sections=sections,
-        runs=_runs(summaries),
-        # A figure's names may hold `</script>`: no angle bracket may stand in the data.
-        charts=_inert(charts),
-        plotly_js=get_plotlyjs(),
-    )
+    return render_page("page.html", charts, sections=sections, runs=_runs(summaries))
 
 
 def _section(summary: Summary, place: int, charts: dict[str, Chart]) -> _Section:
@@ -118,9 +96,9 @@ def _section(summary: Summary, place: int, charts: dict[str, Chart]) -> _Section
         heading=heading(summary),
         summary=summary,
         metric=METRIC_NAMES.get(summary.metric, summary.metric),
-        best=_typeset(bracket(summary.best.score)) if summary.best else "",
-        heads=[_typeset(head) for head, _ in laid],
-        rows=[[_typeset(cell) for cell in row] for row in zip(*(c for _, c in laid), strict=True)],
+        best=typeset(bracket(summary.best.score)) if summary.best else "",
+        heads=[typeset(head) for head, _ in laid],
+        rows=[[typeset(cell) for cell in row] for row in zip(*(c for _, c in laid), strict=True)],
         footing=footing(summary, wide=True),
         findings=findings(summary),
         curve=_curve_words(summary),
@@ -128,11 +106,6 @@ def _section(summary: Summary, place: int, charts: dict[str, Chart]) -> _Section
         answers=found,
         answered=_answers_words(summary, found),
     )
-
-
-def _typeset(text: str) -> str:
-    """Give figures a minus for a hyphen, and keep together what belongs together."""
-    return re.sub(r"-(?=\.?\d)", "−", text).replace("95 %", "95\u00a0%").replace("± ", "±\u00a0")
 
 
 def _control_name(summary: Summary) -> str:
@@ -182,10 +155,3 @@ def _config(folder: Path) -> str:
     if not path.is_file():
         raise InputError(f"no {path}: the run is not finished; run `probes probe` again")
     return path.read_text(encoding="utf-8")
-
-
-def _inert(charts: Mapping[str, Chart]) -> str:
-    text = json.dumps(charts, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    for mark in "<>&":
-        text = text.replace(mark, f"\\u{ord(mark):04x}")
-    return text

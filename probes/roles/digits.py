@@ -15,6 +15,7 @@ from probes.files import write_whole
 from probes.results import Results, Row
 from probes.roles.digit_table import written
 from probes.roles.digits_config import DigitsConfig, names_of
+from probes.roles.examples import digits_example
 from probes.roles.kept import Order
 from probes.roles.pieces import Data, Fit, fit_one, teach_one
 from probes.roles.schemes import parse_scheme
@@ -58,7 +59,7 @@ def run_digits(config: DigitsConfig, progress: Progress | None = None) -> Path:
     with claimed(Path(config.out), config):
         make_folder(_store(config), "--store")
         results, about = _done(config, progress)
-        return _write(config, results, about)
+        return _write(config, results, about, _example(config))
 
 
 def _store(config: DigitsConfig) -> Path:
@@ -149,11 +150,25 @@ def _rows(
             )
 
 
-def _write(config: DigitsConfig, results: Results, about: list[dict[str, Any]]) -> Path:
+def _example(config: DigitsConfig) -> dict[str, Any]:
+    """Take the first network's decompositions of one sequence apart."""
+    names = names_of(config.networks)[0]
+    order = Order(*names, config.seed, Recipe(most_epochs=config.most_epochs))
+    data = Data(config.sequences, config.longest, config.seed)
+    dims = config.filler_dim, config.role_dim
+    return digits_example(order, data, _store(config), config.schemes, dims)
+
+
+def _write(
+    config: DigitsConfig,
+    results: Results,
+    about: list[dict[str, Any]],
+    example: dict[str, Any],
+) -> Path:
     out = Path(config.out)
     results.save(out / "results.jsonl")
     results.save(out / "results.parquet")
     write_whole(out / "table.txt", written(results).encode())
-    run = {"run": out.name, "command": "probes roles digits", "networks": about}
+    run = {"run": out.name, "command": "probes roles digits", "networks": about, "example": example}
     write_whole(out / "run.json", (json.dumps(run, indent=1) + "\n").encode())
     return out

@@ -21,6 +21,7 @@ from probes.encoders import TextEncoder, parse_layers
 from probes.encoders.head import load_with_head
 from probes.files import write_whole
 from probes.results import Results, Row
+from probes.roles.examples import sentence_example
 from probes.roles.fits import Kind, SchemeFit, fit_scheme
 from probes.roles.interventions import Group, Model, substitution_rows, surgery_rows
 from probes.roles.readers import LinearHead, Read, fit_head
@@ -112,6 +113,7 @@ def _run(config: RolesTextConfig, progress: Progress) -> None:
     clock.stop("substitution and surgery")
     about = _about(config, corpus, encoder, store, pooling, reader) | {
         "layers": list(layers),
+        "example": sentence_example(corpus.sentences("test"), schemes),
         "seconds": clock.seconds,
     }
     del encoder, model

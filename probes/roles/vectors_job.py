@@ -11,10 +11,12 @@ from typing import Any, Literal, get_args
 from probes import configs
 from probes.diagnostic.folder import claimed
 from probes.errors import InputError, unknown
+from probes.files import write_whole
 from probes.results import Results, Row
 from probes.roles.additive import AdditiveTPDN
 from probes.roles.compare import Standing, compare
 from probes.roles.decomposition import Decomposition
+from probes.roles.examples import roles_example
 from probes.roles.gradient import GradientTPDN
 from probes.roles.learned import RoleLearner
 from probes.roles.lowrank import TPDN
@@ -93,7 +95,7 @@ def run_vectors(config: VectorsConfig) -> Comparison:
     Returns
     -------
     Comparison
-        The folder holds ``results.jsonl``, ``results.parquet`` and ``config.yaml``.
+        The folder holds ``results.jsonl``, ``results.parquet``, ``run.json`` and ``config.yaml``.
 
     Raises
     ------
@@ -130,6 +132,14 @@ def run_vectors(config: VectorsConfig) -> Comparison:
         results = Results(rows)
         results.save(out / "results.jsonl")
         results.save(out / "results.parquet")
+        run = {
+            "run": out.name,
+            "command": "probes roles vectors",
+            "n": {"train": len(train[0]), "test": len(test[0])},
+            "example": roles_example(test[0][0], schemes),
+        }
+        text = json.dumps(run, ensure_ascii=False, indent=1)
+        write_whole(out / "run.json", (text + "\n").encode())
     return Comparison(standings, v_measures)
 
 

@@ -1,0 +1,65 @@
+"""What every page has: its look, its scripts, and the figures in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+Chart = dict[str, Any]
+
+
+def render_page(
+    template: str, charts: Mapping[str, Chart], *, package: str = "probes.report", **shown: Any
+) -> str:
+    """Make the text of a page from a template that extends ``shell.html``.
+
+    Parameters
+    ----------
+    template : str
+        File in the package.
+    charts : mapping of str to dict
+        Figures for plotly.js, by the id of their place in the page.
+    package : str
+        Where the template lies; the shell lies here.
+    **shown
+        What the template shows.
+
+    Returns
+    -------
+    str
+        HTML with plotly.js and every figure in it, which loads nothing.
+    """
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    def source(name: str) -> str:
+        place = "probes.report" if name == "shell.html" else package
+        return resources.files(place).joinpath(name).read_text(encoding="utf-8")
+
+    room = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(source),
+    )
+    return room.get_template(template).render(
+        **shown,
+        # A figure's names may hold `</script>`: no angle bracket may stand in the data.
+        charts=_inert(charts),
+        plotly_js=get_plotlyjs(),
+    )
+
+
+def typeset(text: str) -> str:
+    """Give figures a minus for a hyphen, and keep together what belongs together."""
+    return re.sub(r"-(?=\.?\d)", "−", text).replace("95 %", "95\u00a0%").replace("± ", "±\u00a0")
+
+
+def _inert(charts: Mapping[str, Chart]) -> str:
+    text = json.dumps(charts, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for mark in "<>&":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return text
