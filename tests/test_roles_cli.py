@@ -73,7 +73,12 @@ def test_vectors_select_the_planted_scheme(tmp_path):
             "roles", "vectors", "--config", out / "config.yaml", "--out", tmp_path / f"{kind}-again"
         )
         assert again.code == 0, again.err
-        assert again.out.splitlines()[:-1] == done.out.splitlines()[:-1]
+        paths = ("results:", "report:")
+        first, second = (
+            [line for line in told.out.splitlines() if not line.startswith(paths)]
+            for told in (done, again)
+        )
+        assert first == second
 
 
 def test_roles_that_are_learned_stand_beside_the_others(tmp_path):
