@@ -76,12 +76,8 @@ def digits_example(
     -------
     dict
         ``network``, ``sequence``, ``right`` (the task's own answer), ``answer`` (the decoder's to
-        the encoder's encoding), ``encoding``, and ``schemes``: of each what `_parts` gives.
-
-    Notes
-    -----
-    The decompositions are `TPDN`, by alternating least squares, which takes seconds; the sequence
-    is left out of what they are fitted to.
+        the encoder's encoding), ``encoding``, and ``schemes``: the parts of each. They are `TPDN`,
+        which takes seconds; the sequence is left out of what they are fitted to.
     """
     network, _ = taught(order, data.split("train"), data.split("dev"), store)
     sequence = SHOWN[: data.longest]

@@ -43,21 +43,18 @@ def write_page(out: str | Path) -> Path:
     methods = {row.method for row in results}
     run: dict[str, Any] = json.loads(texts["run.json"])
     config: dict[str, Any] = yaml.safe_load(texts["config.yaml"])
-    if "network" in methods:
-        page = digits_page
-    elif "tpdn-given" in methods:
-        page = text_page
-    elif any(row.task.startswith("vectors/") for row in results):
+    pages = {"network": digits_page, "tpdn-given": text_page}
+    page = next((pages[method] for method in pages if method in methods), None)
+    if page is None and any(row.task.startswith("vectors/") for row in results):
         page = vectors_page
-    else:
+    if page is None:
         raise InputError(
             f"{out} holds no run of `probes roles fit`, `digits` or `vectors` (its methods: "
             f"{', '.join(sorted(methods)) or 'none'}); name the folder of one"
         )
     text = page(results, run | {"configuration": texts["config.yaml"]}, config)
-    path = out / NAME
-    write_whole(path, text.encode())
-    return path
+    write_whole(out / NAME, text.encode())
+    return out / NAME
 
 
 def _read(path: Path) -> str:

@@ -49,10 +49,8 @@ def scheme_chart(
     ----------
     cells : dict
         As of `cells_of`.
-    schemes : sequence of str
+    schemes, layers : sequence of str
         Of the run: a scheme has the same colour in every figure.
-    layers : sequence of str
-        Of the run.
     title : str
         Of the number.
     faint : mapping, optional
@@ -66,11 +64,10 @@ def scheme_chart(
         For plotly.js.
     """
     data: list[Chart] = []
-    drawn = [scheme for scheme in schemes if scheme in cells]
-    for scheme in drawn:
-        data += _bands(cells[scheme], layers, f"--s{schemes.index(scheme) % COLOURS}-band")
-    for scheme in drawn:
-        place = schemes.index(scheme)
+    drawn = [(place, scheme) for place, scheme in enumerate(schemes) if scheme in cells]
+    for place, scheme in drawn:
+        data += _bands(cells[scheme], layers, f"--s{place % COLOURS}-band")
+    for place, scheme in drawn:
         rows = [cells[scheme].get(layer) for layer in layers]
         data.append(_line(scheme, rows, f"--s{place % COLOURS}", place))
     for scheme, values in (faint or {}).items():
@@ -78,8 +75,7 @@ def scheme_chart(
     for name, found in (beside or {}).items():
         rows = [found.get(layer) for layer in layers]
         data.append(_line(name, rows, "--ink", 2 * COLOURS))
-    layout = layer_layout([plain(layer) for layer in layers], title)
-    return {"data": data, "layout": layout}
+    return {"data": data, "layout": layer_layout([plain(layer) for layer in layers], title)}
 
 
 def _line(name: str, rows: Sequence[Row | None], colour: str, place: int) -> Chart:
