@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from probes.report.shell import render_page, typeset
-from probes.report.words import number
+from probes.report.words import GAP, number
 from probes.results import Results, Row
 from probes.roles.page_charts import scheme_of
 from probes.roles.page_parts import Grid, example_grid
@@ -43,6 +43,9 @@ def vectors_page(results: Results, run: Mapping[str, Any], config: Mapping[str, 
         ("decomposition", NAMES.get(kind, kind)),
         ("seed", str(config["seed"])),
     ]
+    if config["learn"]:
+        words = f"at most {config['learn']}, by a free vector for each filler-role pair"
+        facts.append(("learned roles", words))
     if kind != "additive":
         facts.append(("dimensions", f"filler {config['filler_dim']}, role {config['role_dim']}"))
     by_scheme: dict[str, dict[str, Row]] = {}
@@ -86,10 +89,13 @@ def _findings(by_scheme: Mapping[str, Mapping[str, Row]]) -> list[str]:
 
 
 def _standings(by_scheme: Mapping[str, Mapping[str, Row]]) -> Grid:
-    heads = (
+    learned = any("v-measure" in of for of in by_scheme.values())
+    heads = [
         "scheme", "roles", "free numbers", "MSE", "R²", "MSE behind the best [95 %]", "bits",
         "unseen roles", "unseen pairs", "tied with",
-    )  # fmt: skip
+    ]  # fmt: skip
+    if learned:
+        heads.append("V-measure of the learned roles")
     rows = []
     for scheme, of in by_scheme.items():
         setting = json.loads(of["mse"].setting)
@@ -104,6 +110,7 @@ def _standings(by_scheme: Mapping[str, Mapping[str, Row]]) -> Grid:
                 typeset(f"{of['bits'].value:.2f}"),
                 *(f"{100 * (of[f'unseen-{w}'].value or 0.0):.2f} %" for w in ("roles", "pairs")),
                 ", ".join(setting["tied"]),
+                *([number(of["v-measure"].value) if "v-measure" in of else GAP] if learned else []),
             ]
         )
     caption = "Schemes on test; * the fewest roles within one standard error of the best"
