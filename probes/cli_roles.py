@@ -76,7 +76,7 @@ def _probe(arguments: list[str]) -> None:
     from probes.bars import Bars
     from probes.report.summary import summarise
     from probes.report.tables import print_tables
-    from probes.roles.run import run_roles_probe
+    from probes.roles.text.probe_job import run_roles_probe
 
     with Bars() as bars:
         page = run_roles_probe(config, bars)
@@ -88,7 +88,7 @@ def _probe(arguments: list[str]) -> None:
 
 
 def _fit(arguments: list[str]) -> None:
-    from probes.roles.settings import RolesTextConfig
+    from probes.roles.text.settings import RolesTextConfig
 
     config = task_config(RolesTextConfig, "roles fit", arguments)
     quieten()
@@ -96,8 +96,8 @@ def _fit(arguments: list[str]) -> None:
 
     from probes.bars import Bars
     from probes.results import Results
-    from probes.roles.tables import tables, unseen_table
-    from probes.roles.text import run_text
+    from probes.roles.text.job import run_text
+    from probes.roles.text.tables import tables, unseen_table
 
     with Bars() as bars:
         out = run_text(config, bars)
@@ -110,11 +110,11 @@ def _fit(arguments: list[str]) -> None:
 
 
 def _digits(arguments: list[str]) -> None:
-    from probes.roles.digits_config import DigitsConfig
+    from probes.roles.digits.config import DigitsConfig
 
     config = plain_config(DigitsConfig, "roles digits", arguments)
     from probes.bars import Bars
-    from probes.roles.digits import run_digits
+    from probes.roles.digits.job import run_digits
 
     with Bars() as bars:
         out = run_digits(config, bars)
@@ -123,7 +123,7 @@ def _digits(arguments: list[str]) -> None:
 
 
 def _analogies(arguments: Sequence[str]) -> None:
-    from probes.roles.analogies_job import AnalogiesConfig, analogy_table, run_analogies
+    from probes.roles.analogies.job import AnalogiesConfig, analogy_table, run_analogies
 
     config = plain_config(AnalogiesConfig, "roles analogies", arguments)
     quieten()
@@ -138,7 +138,7 @@ def _analogies(arguments: Sequence[str]) -> None:
 
 
 def _vectors(arguments: Sequence[str]) -> None:
-    from probes.roles.vectors_job import VectorsConfig, run_vectors, standing_table
+    from probes.roles.elsewhere.job import VectorsConfig, run_vectors, standing_table
 
     config = plain_config(VectorsConfig, "roles vectors", arguments)
     from rich.console import Console
@@ -149,7 +149,7 @@ def _vectors(arguments: Sequence[str]) -> None:
 
 def _say_where(out: Path) -> None:
     """Write the page of a run, and say where it lies."""
-    from probes.roles.page import write_page
+    from probes.roles.pages.write import write_page
 
     page = write_page(out)
     print(f"results: {out}")

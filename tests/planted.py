@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from probes.roles.bindings import number
 from probes.roles.schemes import RoleScheme
+from probes.roles.tpdn.bindings import number
 
 Encodings = npt.NDArray[np.float64]
 Digits = list[tuple[int, ...]]

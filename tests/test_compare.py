@@ -7,10 +7,11 @@ import pytest
 
 from planted import draw_digits, halves, plant
 from probes.errors import InputError
-from probes.roles.additive import AdditiveTPDN
-from probes.roles.compare import compare, hold_out_pairs
-from probes.roles.lowrank import TPDN
-from probes.roles.schemes import SIX, LeftToRight, RoleScheme, parse_scheme
+from probes.roles.naming import SIX, parse_scheme
+from probes.roles.schemes import LeftToRight, RoleScheme
+from probes.roles.tpdn.additive import AdditiveTPDN
+from probes.roles.tpdn.compare import compare, hold_out_pairs
+from probes.roles.tpdn.lowrank import TPDN
 
 SEEDS = [pytest.param(range(1), id="1"), pytest.param(range(50), id="50", marks=pytest.mark.slow)]
 

@@ -22,8 +22,8 @@ from probes.configs import (
 from probes.errors import InputError
 from probes.flags import flags_of, plain_config, task_config
 from probes.registry import find_tasks, task_options
-from probes.roles.digits_config import DigitsConfig
-from probes.roles.settings import RolesTextConfig
+from probes.roles.digits.config import DigitsConfig
+from probes.roles.text.settings import RolesTextConfig
 
 ROLES = {
     "roles-demo": RolesProbeConfig,

@@ -12,8 +12,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from probes.errors import InputError
-from probes.roles.corpus import NOTHING, narrowed, select, sentences_of
-from probes.roles.schemes import parse_scheme
+from probes.roles.naming import parse_scheme
+from probes.roles.text.corpus import NOTHING, narrowed, select, sentences_of
 from probes.roles.trees import paths
 from probes.task import Task, sentence_task, word_task
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from probes.errors import InputError
-from probes.roles.arithmetic import evaluate
-from probes.roles.diagnostic_analogies import (
+from probes.roles.analogies.draw import (
     Analogy,
     digit_analogies,
     holds,
     sentence_analogies,
 )
-from probes.roles.networks import load_published
-from probes.roles.schemes import SIX, parse_scheme
+from probes.roles.analogies.solve import evaluate
+from probes.roles.digits.networks import load_published
+from probes.roles.naming import SIX, parse_scheme
 
 POSITIONS = ("ltr", "rtl", "bi")
 DRAWS = {"digits": digit_analogies, "sentences": sentence_analogies}

@@ -13,16 +13,16 @@ from probes.configs import digest, fill, plain, read_yaml, to_yaml
 from probes.errors import InputError
 from probes.registry import load_task
 from probes.results import Results
-from probes.roles import pieces
-from probes.roles.digit_table import cells_of
-from probes.roles.digits import run_digits
-from probes.roles.digits_config import AS_PUBLISHED, SCHEMES, SHAPES, DigitsConfig, names_of
-from probes.roles.digits_config import TASKS as TASK_NAMES
-from probes.roles.networks import TASKS
-from probes.roles.published import agreement, as_published, claims, published
-from probes.roles.reading import ENCODERS
-from probes.roles.schemes import SIX
-from probes.roles.writing import DECODERS
+from probes.roles.digits import pieces
+from probes.roles.digits.config import AS_PUBLISHED, SCHEMES, SHAPES, DigitsConfig, names_of
+from probes.roles.digits.config import TASKS as TASK_NAMES
+from probes.roles.digits.job import run_digits
+from probes.roles.digits.networks import TASKS
+from probes.roles.digits.published import agreement, as_published, claims, published
+from probes.roles.digits.reading import ENCODERS
+from probes.roles.digits.table import cells_of
+from probes.roles.digits.writing import DECODERS
+from probes.roles.naming import SIX
 
 CONFIGS = sorted((ROOT / "configs").glob("tpdn-digits*.yaml"))
 SMALL = dict(

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from probes.errors import InputError
-from probes.roles.additive import AdditiveTPDN
-from probes.roles.assigner import Assigner, bind, pad, snap
-from probes.roles.learned import RoleLearner
-from probes.roles.projected import Projected
-from probes.roles.regularised import Regularised, penalties
-from probes.roles.schemes import BagOfWords, LeftToRight, RightToLeft, parse_scheme
+from probes.roles.learned.assigner import Assigner, bind, pad, snap
+from probes.roles.learned.learner import RoleLearner
+from probes.roles.learned.projected import Projected
+from probes.roles.learned.regularised import Regularised, penalties
+from probes.roles.naming import parse_scheme
+from probes.roles.schemes import BagOfWords, LeftToRight, RightToLeft
+from probes.roles.tpdn.additive import AdditiveTPDN
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 QUICK = Projected(n_steps=300, n_distilled=150)

@@ -10,17 +10,17 @@ import torch
 from torch.nn.functional import linear
 
 from probes.errors import InputError
-from probes.roles import kept
-from probes.roles.batches import batch_of
-from probes.roles.kept import Order, taught
-from probes.roles.networks import (
+from probes.roles.digits import kept
+from probes.roles.digits.batches import batch_of
+from probes.roles.digits.kept import Order, taught
+from probes.roles.digits.networks import (
     TASKS,
     Network,
     load_published,
     renumbered_accuracy,
     substitution_accuracy,
 )
-from probes.roles.training import Recipe, teach
+from probes.roles.digits.training import Recipe, teach
 from probes.roles.trees import right_branching, smallest_first
 
 SHAPES = ("uni", "bi", "tree")
@@ -294,7 +294,7 @@ def test_a_network_that_was_killed_in_an_epoch_goes_on_from_the_last_whole_one(
         path.write_bytes(content)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("probes.roles.training.write_whole", killed)
+        patch.setattr("probes.roles.digits.training.write_whole", killed)
         taught(order, PAIRS, PAIRS, tmp_path / "killed")
     left = tmp_path / "killed" / folder.name
     assert [path.name for path in left.iterdir()] == ["state.safetensors"]

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from probes.roles.additive import AdditiveTPDN
-from probes.roles.lowrank import TPDN
-from probes.roles.networks import load_published, substitution_accuracy
-from probes.roles.schemes import SIX, RoleScheme
-from probes.roles.vectors import read_encodings
+from probes.roles.digits.networks import load_published, substitution_accuracy
+from probes.roles.elsewhere.read import read_encodings
+from probes.roles.naming import SIX
+from probes.roles.schemes import RoleScheme
+from probes.roles.tpdn.additive import AdditiveTPDN
+from probes.roles.tpdn.lowrank import TPDN
 
 NAMES = ("ltr", "rtl", "bi", "wickel", "tree", "bow")
 OF_DEV = dict(zip(NAMES, (0.0161, 0.0490, 0.0090, 0.0361, 0.0422, 0.0963), strict=True))

@@ -19,10 +19,10 @@ from probes.registry import task_options
 from probes.report.summary import summarise
 from probes.report.tables import to_text
 from probes.results import Results
-from probes.roles.corpus import narrowed, select, sentences_of
-from probes.roles.labels import places, role_labels
-from probes.roles.run import run_roles_probe
-from probes.roles.schemes import SIX, parse_scheme
+from probes.roles.naming import SIX, parse_scheme
+from probes.roles.text.corpus import narrowed, select, sentences_of
+from probes.roles.text.labels import places, role_labels
+from probes.roles.text.probe_job import run_roles_probe
 from probes.task import word_task
 
 

@@ -154,7 +154,7 @@ def test_a_line_that_is_no_encoding_is_named(line, says, tmp_path):
 
 
 def test_words_and_digits_are_read_as_they_stand(tmp_path):
-    from probes.roles.vectors import read_encodings
+    from probes.roles.elsewhere.read import read_encodings
 
     path = write_vectors(tmp_path / "words.txt", [("a", "1"), ("b",)], np.eye(2))
     sequences, Z = read_encodings(path)

@@ -16,21 +16,21 @@ from probes.errors import InputError
 from probes.report.shell import typeset
 from probes.report.words import bracket, number
 from probes.results import Results
-from probes.roles.digits import run_digits
-from probes.roles.digits_config import DigitsConfig
-from probes.roles.examples import roles_example
-from probes.roles.figure import figure, tree_drawing
+from probes.roles.digits.config import DigitsConfig
+from probes.roles.digits.example import roles_example
+from probes.roles.digits.job import run_digits
+from probes.roles.digits.published import published, short
+from probes.roles.elsewhere.job import VectorsConfig, run_vectors
+from probes.roles.naming import parse_scheme
 from probes.roles.notation import reading
-from probes.roles.page import write_page
-from probes.roles.page_words import findings
-from probes.roles.published import published, short
-from probes.roles.rows import RowMaker
-from probes.roles.schemes import parse_scheme
+from probes.roles.pages.figure import figure, tree_drawing
+from probes.roles.pages.words import findings
+from probes.roles.pages.write import write_page
 from probes.roles.sequences import Sentence
-from probes.roles.settings import RolesTextConfig
-from probes.roles.text import run_text
+from probes.roles.text.job import run_text
+from probes.roles.text.rows import RowMaker
+from probes.roles.text.settings import RolesTextConfig
 from probes.roles.trees import bracketed
-from probes.roles.vectors_job import VectorsConfig, run_vectors
 from probes.stats import Interval
 
 NASTY = "</script><b>x&amp;y</b>$z$"

@@ -14,18 +14,19 @@ from probes.encoders import TextEncoder
 from probes.encoders.head import load_with_head
 from probes.encoders.patch import Patches
 from probes.results import Results
-from probes.roles.additive import AdditiveTPDN
-from probes.roles.fits import fit_scheme, permuted
-from probes.roles.ratios import estimate, explained, mean_of
-from probes.roles.schemes import Own, parse_scheme
+from probes.roles.naming import parse_scheme
+from probes.roles.schemes import Own
 from probes.roles.sequences import Sentence
-from probes.roles.settings import RolesTextConfig
-from probes.roles.substitute import compare, is_read, restored, restored_state, substitute
-from probes.roles.surgery import difference, draw_edits, replaced
-from probes.roles.tables import tables, unseen_table
-from probes.roles.text import run_text
-from probes.roles.texts import Texts
-from probes.roles.words import BEFORE, word_components
+from probes.roles.text.fits import fit_scheme, permuted
+from probes.roles.text.job import run_text
+from probes.roles.text.settings import RolesTextConfig
+from probes.roles.text.substitute import compare, is_read, restored, restored_state, substitute
+from probes.roles.text.surgery import difference, draw_edits, replaced
+from probes.roles.text.tables import tables, unseen_table
+from probes.roles.text.texts import Texts
+from probes.roles.text.words import BEFORE, word_components
+from probes.roles.tpdn.additive import AdditiveTPDN
+from probes.roles.tpdn.ratios import estimate, explained, mean_of
 
 CLASSES = {"a": "D", "the": "D", "on": "P"}
 CLASSES |= dict.fromkeys(("dog", "light", "sailors", "children", "she", "reports"), "N")

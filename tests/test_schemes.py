@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.errors import InputError
-from probes.roles.compare import division
+from probes.roles.naming import SIX, parse_scheme
 from probes.roles.schemes import (
     EDGE,
-    SIX,
     BagOfWords,
     Bidirectional,
     LeftToRight,
@@ -20,9 +19,9 @@ from probes.roles.schemes import (
     RightToLeft,
     TreeRoles,
     Wickel,
-    parse_scheme,
 )
 from probes.roles.sequences import Sentence
+from probes.roles.tpdn.compare import division
 from probes.roles.trees import right_branching
 
 LECTURE = {

@@ -10,15 +10,16 @@ import pytest
 
 from planted import draw_digits, halves, plant
 from probes.errors import InputError
-from probes.roles.additive import AdditiveTPDN
-from probes.roles.alternating import Factors, FromMoments, FromRows
-from probes.roles.bindings import counts, number
-from probes.roles.decomposition import Decomposition
-from probes.roles.given import GivenTPDN
-from probes.roles.gradient import GradientTPDN
-from probes.roles.least_squares import Moments, fit_least_squares
-from probes.roles.lowrank import TPDN
-from probes.roles.schemes import SIX, Bidirectional, LeftToRight, RoleScheme, parse_scheme
+from probes.roles.naming import SIX, parse_scheme
+from probes.roles.schemes import Bidirectional, LeftToRight, RoleScheme
+from probes.roles.tpdn.additive import AdditiveTPDN
+from probes.roles.tpdn.alternating import Factors, FromMoments, FromRows
+from probes.roles.tpdn.bindings import counts, number
+from probes.roles.tpdn.decomposition import Decomposition
+from probes.roles.tpdn.given import GivenTPDN
+from probes.roles.tpdn.gradient import GradientTPDN
+from probes.roles.tpdn.least_squares import Moments, fit_least_squares
+from probes.roles.tpdn.lowrank import TPDN
 
 EMBEDDINGS = dict(enumerate(np.random.default_rng(5).standard_normal((10, 4))))
 KINDS: list[Any] = [

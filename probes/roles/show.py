@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probes.errors import InputError
-from probes.roles.schemes import SIX, TITLES, RoleScheme, TreeRoles, parse_scheme
+from probes.roles.naming import SIX, TITLES, parse_scheme
+from probes.roles.schemes import RoleScheme, TreeRoles
 from probes.roles.sequences import Fillers, Sentence
 from probes.roles.trees import bracketed
 

@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from probes.roles.additive import AdditiveTPDN
-from probes.roles.decomposition import Decomposition
-from probes.roles.gradient import GradientTPDN
-from probes.roles.lowrank import TPDN
-from probes.roles.networks import load_published, substitution_accuracy
-from probes.roles.schemes import SIX, RoleScheme
-from probes.roles.vectors import read_encodings
+from probes.roles.digits.networks import load_published, substitution_accuracy
+from probes.roles.elsewhere.read import read_encodings
+from probes.roles.naming import SIX
+from probes.roles.schemes import RoleScheme
+from probes.roles.tpdn.additive import AdditiveTPDN
+from probes.roles.tpdn.decomposition import Decomposition
+from probes.roles.tpdn.gradient import GradientTPDN
+from probes.roles.tpdn.lowrank import TPDN
 from tests.benchmarks.load import Elsewhere
 
 MAKERS: dict[str, Callable[[RoleScheme], Decomposition]] = {

@@ -1,0 +1,1 @@
+"""Analogies that tell role schemes apart."""

@@ -1,0 +1,1 @@
+"""Encodings that were made elsewhere."""

@@ -1,0 +1,1 @@
+"""Roles that are learned and not given (ROLE)."""

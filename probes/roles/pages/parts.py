@@ -1,0 +1,43 @@
+"""What the pages about role schemes share: figures with captions, tables, an example's roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from probes.roles.naming import TITLES
+from probes.roles.pages.figure import tree_drawing
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure with its caption."""
+
+    anchor: str
+    words: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: its caption, heads, and rows of cells."""
+
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def example_grid(example: Mapping[str, Any] | None) -> Grid | None:
+    """Lay out the roles of a sequence, a row a scheme."""
+    if not example:
+        return None
+    rows = [[TITLES.get(name, name), *roles] for name, roles in example["roles"].items()]
+    return Grid("The role of each item under each scheme", ["scheme", *example["items"]], rows)
+
+
+def example_tree(example: Mapping[str, Any] | None) -> str:
+    """Draw the tree of a sequence; nothing where it has none."""
+    if not example or not example["tree"]:
+        return ""
+    return tree_drawing(example["items"], example["tree"])

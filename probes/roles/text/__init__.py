@@ -1,0 +1,1 @@
+"""Role schemes on text: corpora, probes, decompositions, substitution and surgery."""

@@ -1,0 +1,302 @@
+"""The job `probes roles fit` on text: decompositions of every layer, substitution, surgery."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from probes import configs
+from probes.choices import Pooling
+from probes.diagnostic.folder import claimed, make_folder
+from probes.diagnostic.run import Progress, Silent
+from probes.encoders import TextEncoder, parse_layers
+from probes.encoders.head import load_with_head
+from probes.files import write_whole
+from probes.results import Results, Row
+from probes.roles.digits.example import sentence_example
+from probes.roles.naming import parse_scheme
+from probes.roles.schemes import RoleScheme
+from probes.roles.sequences import Sentence
+from probes.roles.text.fits import Kind, SchemeFit, fit_scheme
+from probes.roles.text.interventions import Group, Model, substitution_rows, surgery_rows
+from probes.roles.text.readers import LinearHead, Read, fit_head
+from probes.roles.text.rows import RowMaker, fit_rows
+from probes.roles.text.settings import RolesTextConfig
+from probes.roles.text.substitute import n_steps
+from probes.roles.text.surgery import draw_edits
+from probes.roles.text.texts import Corpus, load_corpus
+from probes.roles.text.words import word_components
+from probes.states import ActivationStore, extract
+from probes.states.extract import default_pooling
+from probes.task import SPLITS
+
+
+def run_text(config: RolesTextConfig, progress: Progress | None = None) -> Path:
+    """Decompose the sentence encodings of every layer, and write a run's folder.
+
+    Parameters
+    ----------
+    config : RolesTextConfig
+        Every setting; ``config.task`` is a task's options.
+    progress : Progress, optional
+        Where to show how far the run is; nowhere by default.
+
+    Returns
+    -------
+    Path
+        Of the run's folder: ``results.jsonl``, ``results.parquet``, ``run.json``, ``config.yaml``.
+
+    Raises
+    ------
+    InputError
+        If a setting or the data cannot be used.
+    EnvironmentFailure
+        If the disk has no room.
+    """
+    out = Path(config.out)
+    with claimed(out, cast(Any, config)):
+        _run(config, progress or Silent())
+    return out
+
+
+@dataclass
+class _Clock:
+    """Seconds of each part of a run."""
+
+    last: float
+    seconds: dict[str, float]
+
+    def stop(self, part: str) -> None:
+        now = time.perf_counter()
+        self.seconds[part] = round(now - self.last, 2)
+        self.last = now
+
+
+def _run(config: RolesTextConfig, progress: Progress) -> None:
+    clock = _Clock(time.perf_counter(), {})
+    root = Path(config.store) if config.store else Path(config.out).parent / "store"
+    make_folder(root, "--store")
+    schemes = [parse_scheme(name) for name in config.with_bow]
+    encoder, head = load_with_head(
+        config.model,
+        revision=config.revision,
+        dtype=config.dtype,
+        trust_remote_code=config.trust_remote_code,
+    )
+    pooling = config.pooling or default_pooling(encoder)
+    own = head if pooling == "last" else None
+    corpus = load_corpus(
+        config.task.load(),
+        shortest=config.shortest,
+        longest=config.longest,
+        pipeline=config.pipeline,
+        answers=None if own is not None else config.answers,
+        parsed=any("tree:parse" in name for name in config.schemes),
+    )
+    layers = parse_layers(config.layers, encoder.layers)
+    clock.stop("load")
+    store = _filled(corpus, encoder, pooling, layers, str(root), progress)
+    clock.stop("encode")
+    make = RowMaker(_fixed(config, corpus, encoder, store), config.seed)
+    rows, groups = _fit(config, schemes, corpus, encoder, store, layers, make, progress)
+    clock.stop("fit")
+    reader: Read = own if own is not None else _fitted_head(corpus, encoder, store)
+    model = Model(encoder, reader, pooling)
+    rows += _intervene(config, corpus, model, groups, make, progress)
+    clock.stop("substitution and surgery")
+    about = _about(config, corpus, encoder, store, pooling, reader) | {
+        "layers": list(layers),
+        "example": sentence_example(corpus.sentences("test"), schemes),
+        "seconds": clock.seconds,
+    }
+    del encoder, model
+    gc.collect()  # hooks tie a model to its reader in a circle
+    _write(Path(config.out), rows, about)
+
+
+def _filled(
+    corpus: Corpus,
+    encoder: TextEncoder,
+    pooling: Pooling,
+    layers: Sequence[str],
+    root: str,
+    progress: Progress,
+) -> ActivationStore:
+    title = f"encode sentences · {Path(encoder.name).name}"
+    top = encoder.layers[-1]
+    wanted = tuple(name for name in encoder.layers if name in {*layers, top})
+    return extract(
+        corpus.task,
+        encoder,
+        root,
+        layers=wanted,
+        pooling=pooling,
+        stage=lambda n: progress.stage(title, n),
+        say=progress.say,
+    )
+
+
+def _fit(
+    config: RolesTextConfig,
+    schemes: Sequence[RoleScheme],
+    corpus: Corpus,
+    encoder: TextEncoder,
+    store: ActivationStore,
+    layers: Sequence[str],
+    make: RowMaker,
+    progress: Progress,
+) -> tuple[list[Row], list[Group]]:
+    """Fit every scheme, layers of equal width together."""
+    words = sorted({word for sentence in corpus.texts.sentences for word in sentence.words})
+    embeddings = word_components(encoder, words, config.components)
+    sentences: dict[str, list[Sentence]] = {split: corpus.sentences(split) for split in SPLITS}
+    kinds: tuple[Kind, ...] = ("given", "additive") if config.additive else ("given",)
+    rows: list[Row] = []
+    groups: list[Group] = []
+    widths = {layer: store.layout.widths[layer] for layer in layers}
+    n_fits = len(kinds) * len(schemes) * len(set(widths.values()))
+    with progress.stage("fit schemes", n_fits) as advance:
+        for width in dict.fromkeys(widths.values()):
+            here = tuple(layer for layer in layers if widths[layer] == width)
+            Z = _encodings(store, here, corpus)
+            for kind in kinds:
+                fits: list[SchemeFit] = []
+                for scheme in schemes:
+                    fits.append(
+                        fit_scheme(
+                            scheme,
+                            kind,
+                            sentences,
+                            Z,
+                            embeddings,
+                            permute=kind == "given",
+                            seed=config.seed,
+                        )
+                    )
+                    advance(1)
+                rows += fit_rows(make, fits, here, Z["test"])
+                if kind == "given":
+                    mean = Z["train"].mean(axis=1, dtype=np.float64)
+                    groups.append(Group(here, mean, tuple(fits)))
+    return rows, groups
+
+
+def _encodings(
+    store: ActivationStore, layers: Sequence[str], corpus: Corpus
+) -> dict[str, npt.NDArray[np.float32]]:
+    width = store.layout.widths[layers[0]]
+    found = {
+        split: np.empty((len(layers), len(rows), width), np.float32)
+        for split, rows in corpus.rows.items()
+    }
+    for k, layer in enumerate(layers):
+        X = store.X(layer)
+        for split, rows in corpus.rows.items():
+            found[split][k] = X[rows]
+    return found
+
+
+def _fitted_head(corpus: Corpus, encoder: TextEncoder, store: ActivationStore) -> LinearHead:
+    X, labels = store.X(encoder.layers[-1]), corpus.task.labels
+    return fit_head(
+        {split: X[rows] for split, rows in corpus.rows.items()},
+        {split: labels[rows].tolist() for split, rows in corpus.rows.items()},
+    )
+
+
+def _intervene(
+    config: RolesTextConfig,
+    corpus: Corpus,
+    model: Model,
+    groups: Sequence[Group],
+    make: RowMaker,
+    progress: Progress,
+) -> list[Row]:
+    rows: list[Row] = []
+    test = corpus.texts.take(corpus.rows["test"])
+    n_layers = sum(len(group.layers) for group in groups)
+    random = np.random.default_rng([config.seed, 2])
+    if n := min(config.substitutions, len(test)):
+        chosen = test.take(np.sort(random.permutation(len(test))[:n]))
+        with progress.stage("substitute · layers", n_steps(n, n_layers)) as advance:
+            rows += substitution_rows(make, model, groups, chosen, advance)
+    if config.edits:
+        edits = draw_edits(
+            test.sentences,
+            corpus.sentences("train"),
+            config.edits,
+            annotation=config.alike,
+            seed=config.seed,
+        )
+        with progress.stage("surgery · layers", n_steps(len(edits), n_layers)) as advance:
+            rows += surgery_rows(make, model, groups, test, edits, advance)
+    return rows
+
+
+def _fixed(
+    config: RolesTextConfig, corpus: Corpus, encoder: TextEncoder, store: ActivationStore
+) -> dict[str, Any]:
+    return {
+        "run": Path(config.out).name,
+        "task": f"{corpus.task.name}/sentences",
+        "task_version": corpus.task.version,
+        "model": config.model,
+        "revision": encoder.revision,
+        "n_layers": encoder.n_layers,
+        "store": store.layout.digest,
+        "config": configs.digest(config),
+    }
+
+
+def _about(
+    config: RolesTextConfig,
+    corpus: Corpus,
+    encoder: TextEncoder,
+    store: ActivationStore,
+    pooling: Pooling,
+    reader: Read,
+) -> dict[str, Any]:
+    head: dict[str, Any] = {"kind": "language model"}
+    if isinstance(reader, LinearHead):
+        head = {
+            "kind": "linear, fitted to the last layer",
+            "answers": corpus.task.labelling,
+            "classes": list(reader.classes),
+            "accuracy": reader.accuracy,
+            "majority": reader.majority,
+        }
+    task = corpus.task
+    return {
+        "run": Path(config.out).name,
+        "model": config.model,
+        "revision": encoder.revision,
+        "n_layers": encoder.n_layers,
+        "fingerprint": encoder.fingerprint,
+        "pooling": pooling,
+        "is_causal": encoder.is_causal,
+        "head": head,
+        "n": {split: len(rows) for split, rows in corpus.rows.items()},
+        "counts": dict(task.counts),
+        "notes": list(task.notes),
+        "title": task.title,
+        "source": task.source,
+        "licence": task.licence,
+        "citation": task.citation,
+        "store": str(store.folder),
+    }
+
+
+def _write(out: Path, rows: Sequence[Row], about: dict[str, Any]) -> None:
+    results = Results(rows)
+    results.save(out / "results.jsonl")
+    results.save(out / "results.parquet")
+    text = json.dumps(about, ensure_ascii=False, indent=1)
+    write_whole(out / "run.json", (text + "\n").encode())

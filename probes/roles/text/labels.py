@@ -1,0 +1,122 @@
+"""Role schemes as labellings of words: what a probe can be asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from probes.errors import InputError, unknown
+from probes.roles.schemes import (
+    Bidirectional,
+    Product,
+    RoleScheme,
+    TreeRoles,
+    annotated,
+)
+from probes.roles.sequences import Sentence
+from probes.roles.text.corpus import narrowed, select, sentences_of
+from probes.task import Task
+
+
+def role_labels(
+    tasks: Sequence[Task],
+    schemes: Sequence[RoleScheme],
+    *,
+    shortest: int = 5,
+    longest: int = 12,
+    pipeline: str | None = None,
+) -> tuple[Task, ...]:
+    """Label the words of a corpus by their roles.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        Word tasks over the same words, as `probes.roles.text.corpus.sentences_of` takes them: their
+        labellings are what neighbours are looked at and trees are made of.
+    schemes : sequence of RoleScheme
+        One labelling each.
+    shortest, longest : int
+        The fewest and the most words of a text that is kept. A place from the left or from the
+        right means another thing in a long sentence, and has a class of its own for every length.
+    pipeline : str, optional
+        A spaCy pipeline that parses, as there.
+
+    Returns
+    -------
+    tuple of Task
+        One a scheme, named as it is, all over the same units, hence of one activation store; a
+        label is a role as it is printed. Where a scheme needs a tree, texts that have none are left
+        out of all, counted.
+
+    Raises
+    ------
+    InputError
+        If the tasks lack what a scheme looks at, or no text is left.
+    """
+    if not schemes:
+        raise InputError("no role scheme; give at least one, such as ltr")
+    sentences = sentences_of(tasks, pipeline)
+    _require_annotations(schemes, sentences)
+    selection = select(sentences, shortest, longest, trees=any(map(reads_tree, schemes)))
+    kept = [sentences[k] for k in selection.texts]
+    words = narrowed(tasks[0], selection)
+    return tuple(
+        words.relabel(scheme.name, _column(scheme, kept), kind="class") for scheme in schemes
+    )
+
+
+def places(task: Task) -> npt.NDArray[np.int64]:
+    """Number the places of units in their texts, counted from both ends, shape (n_units,)."""
+    lengths = np.bincount(task.text_index, minlength=len(task.texts))
+    number: dict[Any, int] = {}
+    return np.array(
+        [
+            number.setdefault(place, len(number))
+            for n in lengths.tolist()
+            for place in Bidirectional().roles(range(n))
+        ],
+        dtype=np.int64,
+    )
+
+
+def reads_tree(scheme: RoleScheme) -> bool:
+    """Whether a scheme needs the tree that a sentence carries."""
+    return any(
+        isinstance(part, TreeRoles) and part.parse in (None, annotated) for part in _simple(scheme)
+    )
+
+
+def _simple(scheme: RoleScheme) -> Iterator[RoleScheme]:
+    """Take sums and products apart."""
+    if len(scheme.parts) > 1:
+        for part in scheme.parts:
+            yield from _simple(part)
+    elif isinstance(scheme, Product):
+        yield from _simple(scheme.first)
+        yield from _simple(scheme.second)
+    else:
+        yield scheme
+
+
+def _column(scheme: RoleScheme, sentences: Sequence[Sentence]) -> npt.NDArray[Any]:
+    labels = [str(role) for sentence in sentences for role in scheme.roles(sentence)]
+    column = np.empty(len(labels), dtype=object)
+    column[:] = labels
+    return column
+
+
+def _require_annotations(schemes: Sequence[RoleScheme], sentences: Sequence[Sentence]) -> None:
+    """Say which labelling of the task a scheme lacks, before it fails on the first sentence."""
+    known = sentences[0].annotations
+    for scheme in schemes:
+        for part in _simple(scheme):
+            name = getattr(part, "annotation", None)
+            if name is not None and name not in known:
+                what = f"labelling that the role scheme {scheme.name!r} looks at:"
+                raise InputError(
+                    f"{unknown(what, name, known)}; ask the task for it too, as in "
+                    f"--task.field {' '.join([*known, name])}"
+                )

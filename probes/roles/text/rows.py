@@ -1,0 +1,220 @@
+"""Rows of a run of `probes roles fit`: fits, substitution and surgery as tidy numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from probes.metrics import Statistic
+from probes.results import Row
+from probes.roles.text.fits import Floats, SchemeFit
+from probes.roles.text.substitute import (
+    UNREAD,
+    Outputs,
+    is_read,
+    mean_bits,
+    restored,
+    restored_state,
+)
+from probes.roles.tpdn.ratios import estimate, explained, mean_of
+from probes.stats import Interval, interval
+
+BASIS = "by sentence"
+
+
+@dataclass(frozen=True)
+class RowMaker:
+    """Makes rows of one run.
+
+    Parameters
+    ----------
+    fixed : mapping of str to object
+        The columns that are the same in every row.
+    seed : int
+        Of resamples: equal in all rows, so that differences are of the same resamples.
+    """
+
+    fixed: Mapping[str, Any]
+    seed: int = 0
+
+    def row(
+        self,
+        layer: str,
+        method: str,
+        metric: str,
+        found: Interval,
+        *,
+        n_asked: int | None = None,
+        **setting: Any,
+    ) -> Row:
+        """Make a row of an interval."""
+        return Row(
+            **self.fixed,
+            layer=layer,
+            method=method,
+            setting=json.dumps(setting) if setting else "",
+            split="test",
+            metric=metric,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            interval=f"{found.method} {BASIS}" if found.low is not None else found.method,
+            n=found.n,
+            n_groups=found.n_groups,
+            n_asked=found.n if n_asked is None else n_asked,
+            n_lost=0 if n_asked is None else n_asked - found.n,
+            why_lost="",
+            seed=self.seed,
+            control_of="",
+        )
+
+    def plain(self, layer: str, method: str, metric: str, value: float, n: int, **of: Any) -> Row:
+        """Make a row of a number without an interval."""
+        return self.row(layer, method, metric, Interval(value, None, None, "", n, n), **of)
+
+
+def fit_rows(
+    make: RowMaker,
+    fits: Sequence[SchemeFit],
+    layers: Sequence[str],
+    Z_test: npt.NDArray[Any],
+) -> list[Row]:
+    """Make the rows of fitted schemes of one kind.
+
+    Parameters
+    ----------
+    make : RowMaker
+        Knows the run.
+    fits : sequence of SchemeFit
+        Of which the first is bow, with which the others are compared.
+    layers : sequence of str
+        Their names.
+    Z_test : ndarray of shape (n_layers, n_test, width)
+        Encodings.
+
+    Returns
+    -------
+    list of Row
+        Of each layer and scheme: mse, r2, normalised-mse, r2-over-bow, r2-over-permuted, and the
+        shares of fillers, roles and pairs that training lacked.
+    """
+    rows = []
+    for k, layer in enumerate(layers):
+        Z = np.asarray(Z_test[k], np.float64)
+        spread = ((Z - Z.mean(0)) ** 2).mean(-1)
+        for fit in fits:
+            rows += _fit_rows(make, fit, fits[0], k, layer, spread)
+    return rows
+
+
+def _fit_rows(
+    make: RowMaker, fit: SchemeFit, bow: SchemeFit, k: int, layer: str, spread: Floats
+) -> list[Row]:
+    method, errors = f"tpdn-{fit.kind}", fit.errors[k]
+    of: dict[str, Any] = {
+        "scheme": fit.scheme.name,
+        "n_roles": fit.decomposition.n_roles_,
+        "penalty": float(f"{fit.penalties[k]:.3g}"),
+    }
+    own = (1.0, explained(errors, spread))
+    found = {
+        "mse": estimate((1.0, mean_of(errors)), seed=make.seed),
+        "r2": estimate(own, seed=make.seed),
+        "normalised-mse": estimate((1.0, mean_of(errors / fit.random[k])), seed=make.seed),
+    }
+    if fit is not bow:
+        of_bow = (-1.0, explained(bow.errors[k], spread))
+        found["r2-over-bow"] = estimate(own, of_bow, seed=make.seed)
+    if fit.permuted is not None:
+        control = (-1.0, explained(fit.permuted[k], spread))
+        found["r2-over-permuted"] = estimate(own, control, seed=make.seed)
+    shares = {"fillers": fit.shares.fillers, "roles": fit.shares.roles, "pairs": fit.shares.pairs}
+    return [
+        *(make.row(layer, method, metric, one, **of) for metric, one in found.items()),
+        *(
+            make.plain(layer, method, f"unseen-{what}", share, fit.shares.n, **of)
+            for what, share in shares.items()
+        ),
+    ]
+
+
+def output_rows(
+    make: RowMaker,
+    layer: str,
+    variants: Sequence[tuple[str, dict[str, Any]]],
+    outputs: Outputs,
+    baseline: Outputs,
+) -> list[Row]:
+    """Make the rows of what a model's output became, at one layer.
+
+    Parameters
+    ----------
+    make : RowMaker
+        Knows the run.
+    layer : str
+        Where the vectors were put in.
+    variants : sequence of (str, dict)
+        Method and setting of each variant.
+    outputs : Outputs
+        Of the variants, beside the reference.
+    baseline : Outputs
+        One variant: that of which nothing is restored.
+
+    Returns
+    -------
+    list of Row
+        Of each variant: agreement, kl (bits), kl-restored and state-restored, and of both the
+        difference from bow under the same method. The last four have no value, and the interval
+        ``"unread"``, where the baseline changes the output by less than `UNREAD` bits.
+    """
+    rows = []
+    bows = {
+        method: outputs[k] for k, (method, of) in enumerate(variants) if of.get("scheme") == "bow"
+    }
+    for k, (method, of) in enumerate(variants):
+        rows += _output_rows(make, layer, (method, of), outputs[k], baseline, bows.get(method))
+    return rows
+
+
+def _output_rows(
+    make: RowMaker,
+    layer: str,
+    variant: tuple[str, dict[str, Any]],
+    one: Outputs,
+    baseline: Outputs,
+    bow: Outputs | None,
+) -> list[Row]:
+    method, of = variant
+    n = len(one.bits)
+    right = np.ones(n, dtype=np.int64)
+    agreement = interval(
+        "accuracy", right, one.agree.astype(np.int64), np.arange(n), seed=make.seed
+    )
+    rows = [
+        make.row(layer, method, "agreement", agreement, **of),
+        make.row(layer, method, "kl", estimate((1.0, mean_bits(one)), seed=make.seed), **of),
+    ]
+    if one is baseline or method in BASELINES:
+        return rows
+    read = is_read(baseline)
+    for metric, statistic in (("kl-restored", restored), ("state-restored", restored_state)):
+        own = (1.0, statistic(one, baseline))
+        terms: dict[str, tuple[tuple[float, Statistic], ...]] = {metric: (own,)}
+        if bow is not None and of.get("scheme") != "bow":
+            terms[f"{metric}-over-bow"] = (own, (-1.0, statistic(bow, baseline)))
+        for name, parts in terms.items():
+            found = Interval(None, None, None, f"unread (under {UNREAD} bit)", n, n)
+            rows.append(
+                make.row(
+                    layer, method, name, estimate(*parts, seed=make.seed) if read else found, **of
+                )
+            )
+    return rows
+
+
+BASELINES = ("mean-ablation", "unedited")

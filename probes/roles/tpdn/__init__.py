@@ -1,0 +1,1 @@
+"""Tensor product decompositions, and their comparison."""

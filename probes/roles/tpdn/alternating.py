@@ -1,0 +1,269 @@
+"""Alternating least squares for B(f, r) = W · (F_f ⊗ R_r): each step exact, none goes up.
+
+minimise  J = (1/n) Σ ‖z − z̄ − Σ_i (B(f_i, r_i) − mean)‖² + λ Σ_{f,r} ‖B(f, r)‖²
+
+over F (fillers or given components × filler_dim), R (roles × role_dim) and W. Small problems are
+solved from moments, whose cost does not depend on the number of sequences; large vocabularies
+from the rows, by conjugate gradients.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
+
+from probes.roles.tpdn.bindings import Bindings, Floats, Ints
+from probes.roles.tpdn.least_squares import Moments
+
+PRECISE = 1e-10
+"""Relative residual at which conjugate gradients stop."""
+
+MOST_STEPS = 500
+"""Of conjugate gradients."""
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """A decomposition's three parts.
+
+    Parameters
+    ----------
+    fillers : ndarray of shape (n_fillers, filler_dim)
+        F; of given fillers, the map from their components.
+    roles : ndarray of shape (n_roles, role_dim)
+        R.
+    weights : ndarray of shape (filler_dim, role_dim, width)
+        W.
+    """
+
+    fillers: Floats
+    roles: Floats
+    weights: Floats
+
+    @property
+    def table(self) -> Floats:
+        """B, shape (n_fillers, n_roles, width)."""
+        return np.einsum("fa,rc,acw->frw", self.fillers, self.roles, self.weights, optimize=True)
+
+
+class Problem(ABC):
+    """What is minimised, and the exact minimum over each part while the others stand."""
+
+    n_fillers: int
+    n_roles: int
+
+    @abstractmethod
+    def solve_weights(self, fillers: Floats, roles: Floats) -> tuple[Floats, float]:
+        """Give the best W, and J at it."""
+
+    @abstractmethod
+    def solve_fillers(self, at: Factors) -> Floats:
+        """Give the best F while R and W stand."""
+
+    @abstractmethod
+    def solve_roles(self, at: Factors) -> Floats:
+        """Give the best R while F and W stand."""
+
+
+class FromMoments(Problem):
+    """From the moments of the filler-role counts.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of a design with column ``filler · n_roles + role``.
+    total : float
+        Mean square of the centred targets, summed over dimensions.
+    n_fillers, n_roles : int
+        Of the design.
+    penalty : float
+        λ.
+    """
+
+    def __init__(
+        self, moments: Moments, total: float, n_fillers: int, n_roles: int, penalty: float
+    ) -> None:
+        self.n_fillers, self.n_roles = n_fillers, n_roles
+        self._total = total
+        self.means, self.target_means, self._xx, self._xz = moments.centred()
+        self._xx.flat[:: len(self._xx) + 1] += penalty
+        four = self._xx.reshape(n_fillers, n_roles, n_fillers, n_roles)
+        self._by_fillers = np.ascontiguousarray(four.transpose(0, 2, 1, 3))
+        self._by_roles = np.ascontiguousarray(four.transpose(1, 3, 0, 2))
+        self._targets = self._xz.reshape(n_fillers, n_roles, -1)
+
+    def unconstrained(self) -> tuple[Floats, Floats]:
+        """Give the best B of all, and the mean square of each pair's count, (fillers, roles)."""
+        best = _solve(self._xx, self._xz).reshape(self._targets.shape)
+        return best, np.diag(self._xx).reshape(best.shape[:2])
+
+    def solve_weights(self, fillers: Floats, roles: Floats) -> tuple[Floats, float]:
+        """As `Problem.solve_weights`."""
+        bound = np.kron(fillers, roles)
+        right = bound.T @ self._xz
+        W = _solve(bound.T @ self._xx @ bound, right)
+        shape = (fillers.shape[1], roles.shape[1], right.shape[1])
+        return W.reshape(shape), self._total - float((right * W).sum())
+
+    def solve_fillers(self, at: Factors) -> Floats:
+        """As `Problem.solve_fillers`."""
+        maps = np.einsum("rc,acw->raw", at.roles, at.weights, optimize=True)
+        right = np.einsum("frw,raw->fa", self._targets, maps, optimize=True)
+        return _solve_part(self._by_fillers, maps, right)
+
+    def solve_roles(self, at: Factors) -> Floats:
+        """As `Problem.solve_roles`."""
+        maps = np.einsum("fa,acw->fcw", at.fillers, at.weights, optimize=True)
+        right = np.einsum("frw,fcw->rc", self._targets, maps, optimize=True)
+        return _solve_part(self._by_roles, maps, right)
+
+
+def _solve_part(products: Floats, maps: Floats, right: Floats) -> Floats:
+    """Solve for one part; `products` of shape (own, own, other, other), maps (other, k, width)."""
+    n_own, n_other, k = products.shape[0], maps.shape[0], maps.shape[1]
+    flat = maps.reshape(n_other * k, -1)
+    inner = (flat @ flat.T).reshape(n_other, k, n_other, k).transpose(0, 2, 1, 3)
+    system = products.reshape(n_own**2, n_other**2) @ inner.reshape(n_other**2, k**2)
+    system = system.reshape(n_own, n_own, k, k).transpose(0, 2, 1, 3).reshape(n_own * k, -1)
+    return _solve(system, right.reshape(-1, 1)).reshape(n_own, k)
+
+
+def _solve(system: Floats, right: Floats) -> Floats:
+    """Solve a positive semidefinite system; a direction that nothing decides stays near zero."""
+    system = (system + system.T) / 2
+    size = float(np.trace(system)) / len(system) or 1.0
+    for tiny in (1e-15, 1e-12, 1e-9):
+        regular = system.copy()
+        regular.flat[:: len(system) + 1] += tiny * size
+        try:
+            factor = cho_factor(regular, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            continue
+        x = cho_solve(factor, right, check_finite=False)
+        x += cho_solve(factor, right - system @ x, check_finite=False)  # once refined
+        return np.asarray(x)
+    return np.asarray(np.linalg.lstsq(system, right, rcond=None)[0])
+
+
+class FromRows(Problem):
+    """From the sequences themselves: memory grows with the items, not with the pairs.
+
+    Parameters
+    ----------
+    bindings : Bindings
+        The training items.
+    targets : ndarray of shape (n, width)
+        Encodings.
+    n_fillers, n_roles : int
+        Of the vocabulary; with `table`, its number of components in place of the fillers.
+    penalty : float
+        λ.
+    table : ndarray of shape (n_vocabulary, n_components), optional
+        Given vectors of the fillers.
+    """
+
+    def __init__(
+        self,
+        bindings: Bindings,
+        targets: Floats,
+        n_fillers: int,
+        n_roles: int,
+        penalty: float,
+        table: Floats | None = None,
+    ) -> None:
+        self.n_fillers, self.n_roles = n_fillers, n_roles
+        self._sequence, filler, self._role = bindings.triples
+        self._filler = filler
+        self._given = None if table is None else table[filler]
+        self._n = bindings.n_sequences
+        self._penalty = penalty
+        self.target_means = targets.mean(axis=0)
+        self._targets = targets - self.target_means
+        self._total = float((self._targets**2).sum()) / self._n
+
+    def _of_items(self, fillers: Floats) -> Floats:
+        return fillers[self._filler] if self._given is None else self._given @ fillers
+
+    def _to_fillers(self, items: Floats) -> Floats:
+        if self._given is not None:
+            return self._given.T @ items
+        return _sum_by(self._filler, items, self.n_fillers)
+
+    def _bound(self, fillers: Floats, roles: Floats) -> Floats:
+        """Sum the bindings of each sequence, centred, shape (n, filler_dim · role_dim)."""
+        f, r = self._of_items(fillers), roles[self._role]
+        items = (f[:, :, None] * r[:, None, :]).reshape(len(f), -1)
+        sums = _sum_by(self._sequence, items, self._n)
+        return sums - sums.mean(axis=0)
+
+    def solve_weights(self, fillers: Floats, roles: Floats) -> tuple[Floats, float]:
+        """As `Problem.solve_weights`."""
+        bound = self._bound(fillers, roles)
+        size = np.kron(fillers.T @ fillers, roles.T @ roles)
+        right = bound.T @ self._targets / self._n
+        W = _solve(bound.T @ bound / self._n + self._penalty * size, right)
+        shape = (fillers.shape[1], roles.shape[1], right.shape[1])
+        return W.reshape(shape), self._total - float((right * W).sum())
+
+    def solve_fillers(self, at: Factors) -> Floats:
+        """As `Problem.solve_fillers`."""
+        maps = np.einsum("rc,acw->raw", at.roles, at.weights, optimize=True)
+        size = np.einsum("raw,rbw->ab", maps, maps, optimize=True)
+        flat = at.weights.reshape(-1, at.weights.shape[2])
+        roles = at.roles[self._role]
+
+        def gradient(rows: Floats) -> Floats:
+            items = (rows @ flat.T)[self._sequence].reshape(len(roles), -1, roles.shape[1])
+            return self._to_fillers(np.einsum("iac,ic->ia", items, roles, optimize=True)) / self._n
+
+        def apply(fillers: Floats) -> Floats:
+            rows = self._bound(fillers, at.roles) @ flat
+            return gradient(rows) + self._penalty * fillers @ size
+
+        return _conjugate_gradients(apply, gradient(self._targets), at.fillers)
+
+    def solve_roles(self, at: Factors) -> Floats:
+        """As `Problem.solve_roles`."""
+        maps = np.einsum("fa,acw->fcw", at.fillers, at.weights, optimize=True)
+        size = np.einsum("fcw,fdw->cd", maps, maps, optimize=True)
+        flat = at.weights.reshape(-1, at.weights.shape[2])
+        fillers = self._of_items(at.fillers)
+
+        def gradient(rows: Floats) -> Floats:
+            items = (rows @ flat.T)[self._sequence].reshape(len(fillers), fillers.shape[1], -1)
+            own = np.einsum("iac,ia->ic", items, fillers, optimize=True)
+            return _sum_by(self._role, own, self.n_roles) / self._n
+
+        def apply(roles: Floats) -> Floats:
+            return gradient(self._bound(at.fillers, roles) @ flat) + self._penalty * roles @ size
+
+        return _conjugate_gradients(apply, gradient(self._targets), at.roles)
+
+
+def _sum_by(groups: Ints, values: Floats, n: int) -> Floats:
+    shape = (n, len(groups))
+    one = np.ones(len(groups))
+    return np.asarray(sparse.csr_array((one, (groups, np.arange(len(groups)))), shape) @ values)
+
+
+def _conjugate_gradients(apply: Callable[[Floats], Floats], right: Floats, start: Floats) -> Floats:
+    """Solve a positive semidefinite system from a start; no step raises its quadratic."""
+    x, residual = start.copy(), right - apply(start)
+    direction, size = residual.copy(), float((residual**2).sum())
+    enough = PRECISE**2 * float((right**2).sum())
+    for _ in range(MOST_STEPS):
+        if size <= enough:
+            break
+        applied = apply(direction)
+        step = size / float((direction * applied).sum())
+        x += step * direction
+        residual -= step * applied
+        new = float((residual**2).sum())
+        direction = residual + new / size * direction
+        size = new
+    return x
