@@ -200,6 +200,16 @@ def test_planted_roles_are_told_from_permuted_ones():
     assert bow.permuted is None
 
 
+def test_a_layer_that_is_constant_has_no_share_of_variance():
+    some = {split: sentences(60, seed=n) for n, split in enumerate(("train", "dev", "test"))}
+    Z = {split: np.ones((1, 60, 3), np.float32) for split in some}
+    fit = fit_scheme(parse_scheme("bow"), "additive", some, Z, {})
+    fixed = dict.fromkeys(("run", "task", "task_version", "model", "revision"), "")
+    make = RowMaker({**fixed, "store": "", "config": "", "n_layers": 1})
+    rows = {row.metric: row.value for row in fit_rows(make, [fit], ["0"], Z["test"])}
+    assert rows["r2"] is None and rows["normalised-mse"] is None and rows["mse"] < 1e-12
+
+
 def test_words_are_their_rows_of_the_table_whatever_their_place(tiny):
     encoder = TextEncoder.from_pretrained(tiny("gpt2"))
     table = encoder.model.get_input_embeddings().weight.double()

@@ -121,11 +121,13 @@ def _fit_rows(
         "n_roles": fit.decomposition.n_roles_,
         "penalty": float(f"{fit.penalties[k]:.3g}"),
     }
+    varies = spread.sum() > 0  # [CLS] at layer 0 does not: there is nothing to explain
+    relative = errors / fit.random[k] if varies else np.full(len(errors), np.nan)
     own = (1.0, explained(errors, spread))
     found = {
         "mse": estimate((1.0, mean_of(errors)), seed=make.seed),
         "r2": estimate(own, seed=make.seed),
-        "normalised-mse": estimate((1.0, mean_of(errors / fit.random[k])), seed=make.seed),
+        "normalised-mse": estimate((1.0, mean_of(relative)), seed=make.seed),
     }
     if fit is not bow:
         of_bow = (-1.0, explained(bow.errors[k], spread))

@@ -25,6 +25,10 @@ from probes.roles.tpdn.bindings import (
 from probes.roles.tpdn.decomposition import Decomposition, Dev, with_dev
 from probes.roles.tpdn.least_squares import PENALTIES, LinearFit, fit_least_squares
 
+STRONG = (10.0, 1.0, 0.1, *PENALTIES)
+"""Components have a mean square of 1, and there are hundreds of them for a few thousand sentences:
+the penalties that count are stronger than those of the rare pairs of the additive fit."""
+
 
 class GivenTPDN(Decomposition):
     """Ridge regression on Σ_i (1, e(s_i)) ⊗ onehot(role_i(s)), exact, all layers together.
@@ -59,7 +63,7 @@ class GivenTPDN(Decomposition):
         scheme: RoleScheme,
         embeddings: Mapping[Any, npt.NDArray[Any]],
         *,
-        penalties: Sequence[float] = PENALTIES,
+        penalties: Sequence[float] = STRONG,
         random_state: int = 0,
     ) -> None:
         self.scheme = scheme

@@ -64,7 +64,7 @@ class LinearFit:
     def predict(self, X: sparse.csr_array) -> Floats:
         """Map a design of shape (n, n_columns) to targets, shape (n, n_targets)."""
         if self.coef is not None:
-            return np.asarray(X @ self.coef) + self.intercept
+            return _times(X, self.coef) + self.intercept
         assert self.rows is not None and self.dual is not None
         return _product(X, self.rows) @ self.dual + self.intercept
 
@@ -98,7 +98,7 @@ class Moments:
         """Sum over rows; Z of shape (n, n_targets)."""
         Z = np.asarray(Z, dtype=np.float64)
         xx = _gram(X)
-        return cls(X.shape[0], np.asarray(X.sum(axis=0)), Z.sum(axis=0), xx, np.asarray(X.T @ Z))
+        return cls(X.shape[0], np.asarray(X.sum(axis=0)), Z.sum(axis=0), xx, _times(X.T.tocsr(), Z))
 
     def __add__(self, other: Moments) -> Moments:
         return Moments(
@@ -120,6 +120,11 @@ def _gram(X: sparse.csr_array) -> Floats:
         dense = X.toarray()
         return dense.T @ dense
     return np.asarray((X.T @ X).toarray())
+
+
+def _times(X: sparse.csr_array, coef: Floats) -> Floats:
+    """Multiply a design with a dense matrix, which BLAS does faster unless it is very sparse."""
+    return np.asarray((X.toarray() if X.nnz > DENSE * X.shape[0] * X.shape[1] else X) @ coef)
 
 
 def _product(X: sparse.csr_array, Y: sparse.csr_array) -> Floats:
@@ -240,7 +245,7 @@ class _Primal:
 
     def predict(self, penalty: float, X: sparse.csr_array) -> Floats:
         coef = self._coef(penalty)
-        return np.asarray(X @ coef) + (self._z - self._x @ coef)
+        return _times(X, coef) + (self._z - self._x @ coef)
 
     def finish(self, penalties: Floats, losses: dict[float, Floats]) -> LinearFit:
         width = self._xz.shape[1] // len(penalties)
