@@ -8,7 +8,12 @@ from typing import Any
 from probes.choices import Dtype, Pooling
 from probes.errors import InputError
 
-TEXT_SCHEMES = ("ltr", "rtl", "bi", "wickel:upos", "tree:parse", "bow")
+TEXT_SCHEMES = (
+    *("bow", "bow+ltr", "bow+rtl", "bow+bi"),
+    *("bow+wickel:upos", "bow+tree:parse"),
+)
+"""Each role scheme together with a bag of words, so that it need not learn a word anew in each of
+its roles: with some thousand sentences, schemes alone lose to the bag that they contain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +28,8 @@ class RolesTextConfig:
     out: str
     """Folder of the run: results, settings."""
     schemes: tuple[str, ...] = TEXT_SCHEMES
-    """Role schemes; bow, with which the others are compared, is always among them."""
+    """Role schemes; bow, with which the others are compared, is always among them. By default each
+    of the others is fitted on top of it (bow+ltr)."""
     layers: str = "all"
     """Which layers: numbers and ranges such as 0-6, `final` (after the final norm), or all."""
     pooling: Pooling | None = None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from probes.report.words import number
 from probes.results import Results, Row
 
 SHOWN = (
@@ -29,7 +30,8 @@ BESIDE = {
 
 
 def tables(results: Results) -> Iterator[Table]:
-    """Lay out the main numbers, a table each: layers down, schemes across, with 95 % intervals.
+    """Lay out the main numbers, a table each: layers down, schemes across, with the longer
+    arm of their 95 % intervals.
 
     Parameters
     ----------
@@ -47,10 +49,10 @@ def tables(results: Results) -> Iterator[Table]:
             continue
         schemes = list(dict.fromkeys(_scheme(row) for row in rows))
         beside = BESIDE.get((method, metric), ())
-        table = Table(title=title, title_justify="left")
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         table.add_column("layer", justify="right")
         for name in (*schemes, *(name for *_, name in beside)):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", overflow="fold")
         cells = {(row.layer, _scheme(row)): _cell(row) for row in rows}
         for other, measured, name in beside:
             for row in results.where(method=other, metric=measured):
@@ -63,7 +65,7 @@ def tables(results: Results) -> Iterator[Table]:
 
 def unseen_table(results: Results) -> Table:
     """Lay out what training lacked of the test sentences, by scheme."""
-    table = Table(title="Unseen in training", title_justify="left")
+    table = Table(title="Unseen in training", title_justify="left", box=None, pad_edge=False)
     for name in ("scheme", "roles", "pairs"):
         table.add_column(name, justify="right")
     found: dict[str, dict[str, str]] = {}
@@ -83,5 +85,6 @@ def _cell(row: Row) -> str:
     if row.value is None:
         return row.interval.partition(" ")[0]
     if row.low is None or row.high is None:
-        return f"{row.value:.3f}"
-    return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        return number(row.value)
+    reach = max(row.high - row.value, row.value - row.low)
+    return f"{number(row.value)} ±{number(reach)}"
