@@ -186,7 +186,7 @@ def test_bad_input_is_one_message_and_nothing_is_left(home, monkeypatch, argumen
 
 OTHERS = {
     "prob": ("'prob'", "nearest: 'probe'"),
-    "--modle": ("'--modle'", "probe, report, tasks, verify"),
+    "--modle": ("'--modle'", "probe, report, roles, tasks, verify"),
     "report": ("probes report RUN",),
     "report nosuch": ("no run folder nosuch",),
     "report t.csv": ("no run folder t.csv",),
