@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import pkgutil
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -205,6 +206,8 @@ def _pipeline(language: str) -> Any:
 
 
 def _is_language(name: str) -> bool:
+    if not re.fullmatch("[a-z]{2,3}", name):  # some releases of spaCy read EN and eng_US as en
+        return False
     import spacy
 
     try:

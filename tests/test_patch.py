@@ -40,7 +40,10 @@ def encoders(headed, tiny):
 @pytest.mark.parametrize("family", CAUSAL)
 def test_a_head_gives_the_whole_models_logits(headed, encoders, family):
     encoder, head = encoders(family)
-    whole = transformers.AutoModelForCausalLM.from_pretrained(headed[family]).eval()
+    attention = encoder.model.config._attn_implementation  # of Gemma 2 in transformers 5.0
+    whole = transformers.AutoModelForCausalLM.from_pretrained(
+        headed[family], attn_implementation=attention
+    ).eval()
     ids, mask = encoder.pad(TEXTS)
     with torch.no_grad():
         wanted = whole(input_ids=ids, attention_mask=mask).logits
