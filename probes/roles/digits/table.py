@@ -65,8 +65,9 @@ class DigitTable:
         yield Text("Substitution accuracy of digit networks (test)", style="bold")
         yield self._grid()
         seeds = {row.seed for row in self.results.where(method="tpdn-gradient")}
+        of = "one seed" if len(seeds) == 1 else f"mean of {len(seeds)} seeds"
         yield Text(
-            f"ours: tensor product decomposition by gradient, mean of {len(seeds)} seeds; paper: "
+            f"ours: tensor product decomposition by gradient, {of}; paper: "
             "McCoy et al. (2019); exact: least squares, one free vector a filler and role",
             style="dim",
         )
