@@ -133,8 +133,10 @@ def test_listing_tasks_imports_none_of_them():
     assert "english" in done.stdout
 
 
+# A shell starts what it runs in the background with SIGINT ignored, and children inherit that.
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from probes.cli import main
 from probes.encoders import TextEncoder
 from probes.states import layout
