@@ -108,16 +108,12 @@ def _probe(arguments: list[str]) -> None:
     quieten()
     from probes.bars import Bars
     from probes.diagnostic.run import run_probe
-    from probes.report.summary import summarise
-    from probes.report.tables import print_tables
+    from probes.report.tables import print_run
 
     with Bars() as bars:
         page = run_probe(config, bars)
     if page is not None:
-        summaries = summarise([page.parent])
-        print_tables(summaries)
-        print(f"store: {summaries[0].run['store']}")
-        print(f"report: {page}")
+        print_run(page)
 
 
 def _doctor(arguments: list[str]) -> None:

@@ -74,17 +74,13 @@ def _probe(arguments: list[str]) -> None:
     config = task_config(RolesProbeConfig, "roles probe", arguments)
     quieten()
     from probes.bars import Bars
-    from probes.report.summary import summarise
-    from probes.report.tables import print_tables
+    from probes.report.tables import print_run
     from probes.roles.text.probe_job import run_roles_probe
 
     with Bars() as bars:
         page = run_roles_probe(config, bars)
     if page is not None:
-        summaries = summarise([page.parent])
-        print_tables(summaries)
-        print(f"store: {summaries[0].run['store']}")
-        print(f"report: {page}")
+        print_run(page)
 
 
 def _fit(arguments: list[str]) -> None:
@@ -97,15 +93,13 @@ def _fit(arguments: list[str]) -> None:
     from probes.bars import Bars
     from probes.results import Results
     from probes.roles.text.job import run_text
-    from probes.roles.text.tables import tables, unseen_table
+    from probes.roles.text.tables import tables
 
     with Bars() as bars:
         out = run_text(config, bars)
-    results = Results.load(out / "results.jsonl")
-    console = Console()
-    for table in tables(results):
+    console = Console(highlight=False)
+    for table in tables(Results.load(out / "results.jsonl"), console.width):
         console.print(table)
-    console.print(unseen_table(results))
     _say_where(out)
 
 

@@ -38,17 +38,34 @@ def task_config(cls: type[T], command: str, arguments: Sequence[str]) -> T:
     SystemExit
         After ``--help``, with 0; where a value does not fit its flag, with 2.
     """
-    import dataclasses
+    from probes.configs import require_keys
 
-    import tyro
+    path, values, rest = _file(arguments)
+    require_keys(cls, values, path)
+    name, chosen, rest = _task(values.get("task", {}), path, rest)
+    if values:
+        values = {**values, "task": {**chosen, "name": name}}
+    return _filled(_with_task(cls, name), command, (path, values), rest, name)
 
-    from probes.configs import fill, read_yaml, require_keys
-    from probes.registry import find_tasks, task_options
+
+def plain_config(cls: type[T], command: str, arguments: Sequence[str]) -> T:
+    """Fill the settings of a command that takes no task; as `task_config`."""
+    path, values, rest = _file(arguments)
+    return _filled(cls, command, (path, values), rest)
+
+
+def _file(arguments: Sequence[str]) -> tuple[str, dict[str, Any], list[str]]:
+    """Read ``--config``: its path, its values, and the other arguments."""
+    from probes.configs import read_yaml
 
     path, rest = take(list(arguments), "--config")
-    values = read_yaml(path) if path is not None else {}
-    require_keys(cls, values, str(path))
-    chosen = values.get("task", {})
+    return (path, read_yaml(path), rest) if path is not None else ("", {}, rest)
+
+
+def _task(chosen: Any, path: str, rest: list[str]) -> tuple[str, dict[str, Any], list[str]]:
+    """Choose the task: its name, the file's options of it, and the other arguments."""
+    from probes.registry import find_tasks
+
     if not isinstance(chosen, dict):
         raise InputError(f"{path}, key 'task': expected keys with values, came {chosen!r}")
     name, rest = take(rest, "--task.name")
@@ -64,6 +81,15 @@ def task_config(cls: type[T], command: str, arguments: Sequence[str]) -> T:
                 " (probes tasks NAME lists its options)"
             )
         name = "english"
+    return name, chosen, rest
+
+
+def _with_task(cls: type, name: str) -> Any:
+    """Make the dataclass of settings whose ``task`` has the options of that task."""
+    import dataclasses
+
+    from probes.registry import task_options
+
     options = task_options(name)
     named = dataclasses.make_dataclass(
         "Task",
@@ -72,49 +98,35 @@ def task_config(cls: type[T], command: str, arguments: Sequence[str]) -> T:
         frozen=options.__dataclass_params__.frozen,  # type: ignore[attr-defined]
         namespace={"__doc__": options.__doc__},
     )
-    resolved: Any = dataclasses.make_dataclass(
+    return dataclasses.make_dataclass(
         cls.__name__.removesuffix("Config"),
         [("task", named, dataclasses.field(kw_only=True))],
         bases=(cls,),
         frozen=True,
         namespace={"__doc__": cls.__doc__},
     )
-    default: Any = None
-    if values:
-        values = {**values, "task": {**chosen, "name": name}}
-        default = fill(resolved, values, str(path), partial=tyro.MISSING)
-    require_flags(rest, resolved, command, name)
-    config: T = tyro.cli(
-        resolved,
-        args=rest,
-        prog=f"probes {command}",
-        default=default,
-        description=(
-            f"{cls.__doc__} Options of the task {name!r} are shown under --task; "
-            "--config FILE.yaml sets any of these, flags go over it."
-        ),
-    )
-    return config
 
 
-def plain_config(cls: type[T], command: str, arguments: Sequence[str]) -> T:
-    """Fill the settings of a command that takes no task; as `task_config`."""
+def _filled(
+    cls: type[T], command: str, file: tuple[str, dict[str, Any]], rest: list[str], task: str = ""
+) -> T:
+    """Fill settings from a file's values, if it has any, and from flags over them."""
     import tyro
 
-    from probes.configs import fill, read_yaml
+    from probes.configs import fill
 
-    path, rest = take(list(arguments), "--config")
-    values = read_yaml(path) if path is not None else {}
-    default: Any = None
-    if values:
-        default = fill(cls, values, str(path), partial=tyro.MISSING)
-    require_flags(rest, cls, command)
+    path, values = file
+    default: Any = fill(cls, values, path, partial=tyro.MISSING) if values else None
+    require_flags(rest, cls, command, task)
+    of_task = f" Options of the task {task!r} are shown under --task;" if task else ""
     config: T = tyro.cli(
         cls,
         args=rest,
         prog=f"probes {command}",
         default=default,
-        description=f"{cls.__doc__} --config FILE.yaml sets any of these, flags go over it.",
+        description=(
+            f"{cls.__doc__}{of_task} --config FILE.yaml sets any of these, flags go over it."
+        ),
     )
     return config
 

@@ -22,26 +22,26 @@ SUBSTITUTED = dict(zip(NAMES, (0.91, 0.12, 0.995, 0.37, 0.28, 0.001), strict=Tru
 
 
 @pytest.fixture(scope="module")
-def test_set(data: Path) -> Any:
+def held_out(data: Path) -> Any:
     return read_encodings(data / "tpdn" / "example.data_from_test")
 
 
 @pytest.mark.parametrize("scheme", SIX, ids=lambda s: s.name)
 def test_four_thousand_published_encodings_are_decomposed_as_well_as_can_be(
-    scheme: RoleScheme, data: Path, test_set: Any
+    scheme: RoleScheme, data: Path, held_out: Any
 ) -> None:
     sequences, Z = read_encodings(data / "tpdn" / "example.data_from_dev")
     for kind in (AdditiveTPDN(scheme), TPDN(scheme)):
         if isinstance(kind, TPDN) and scheme.name == "wickel":
             continue  # seconds; the fresh sequences below show more
-        assert kind.fit(sequences[:4000], Z[:4000]).mse(*test_set) <= OF_DEV[scheme.name]
+        assert kind.fit(sequences[:4000], Z[:4000]).mse(*held_out) <= OF_DEV[scheme.name]
 
 
 @pytest.mark.slow
-def test_forty_thousand_fresh_encodings_replace_the_encoder(data: Path, test_set: Any) -> None:
+def test_forty_thousand_fresh_encodings_replace_the_encoder(data: Path, held_out: Any) -> None:
     network = load_published(data / "tpdn")
     random = np.random.default_rng(0)
-    known, fresh = set(test_set[0]), []
+    known, fresh = set(held_out[0]), []
     while len(fresh) < 40_000:
         drawn = tuple(int(x) for x in random.integers(0, 10, int(random.integers(1, 7))))
         if drawn not in known:
@@ -50,8 +50,8 @@ def test_forty_thousand_fresh_encodings_replace_the_encoder(data: Path, test_set
     Z = network.encode(fresh)
     for scheme in SIX:
         fit = AdditiveTPDN(scheme).fit(fresh, Z)
-        assert fit.mse(*test_set) <= OF_FRESH[scheme.name]
-        accuracy = substitution_accuracy(network, fit, test_set[0])
+        assert fit.mse(*held_out) <= OF_FRESH[scheme.name]
+        accuracy = substitution_accuracy(network, fit, held_out[0])
         assert accuracy >= SUBSTITUTED[scheme.name], scheme.name
         if scheme.name == "bow":
             assert accuracy <= 0.005

@@ -14,6 +14,7 @@ from probes_tasks.english import English
 
 from probes.errors import InputError
 from probes.report.shell import typeset
+from probes.report.tables import as_text
 from probes.report.words import bracket, number
 from probes.results import Results
 from probes.roles.digits.config import DigitsConfig
@@ -29,7 +30,8 @@ from probes.roles.pages.write import write_page
 from probes.roles.sequences import Sentence
 from probes.roles.text.job import run_text
 from probes.roles.text.rows import RowMaker
-from probes.roles.text.settings import RolesTextConfig
+from probes.roles.text.settings import TEXT_SCHEMES, RolesTextConfig
+from probes.roles.text.tables import tables
 from probes.roles.trees import bracketed
 from probes.stats import Interval
 
@@ -354,6 +356,44 @@ def test_the_vectors_page_has_the_standings_and_the_first_sequence(vectors: Path
     assert "".join(first) in "".join(reader.texts)
     assert {"first", "second", "last", "second-to-last", "r_0"} <= set(reader.cells)
     assert "ltr is chosen" in reader.text
+
+
+def widest_rows(schemes: list[str]) -> Results:
+    """Numbers as wide as any: of six schemes, and of what stands beside them."""
+    fixed = dict(
+        run="r", task="t/sentences", task_version="", model="m", revision="", n_layers=3, store="",
+        config="",
+    )  # fmt: skip
+    make, wide = RowMaker(fixed), Interval(1.0, 0.75, 1.0, "exact", 9, 9)
+    rows = [make.row("final", "mean-ablation", "agreement", wide)]
+    for scheme in schemes:
+        rows.append(make.row("final", "substitution", "agreement", wide, scheme=scheme))
+        rows += [
+            make.plain("final", "tpdn-given", f"unseen-{what}", 0.5, 9, scheme=scheme)
+            for what in ("roles", "pairs")
+        ]
+    return Results(rows)
+
+
+def test_six_schemes_and_a_column_beside_have_room_in_80_columns() -> None:
+    text = as_text(tables(widest_rows(list(TEXT_SCHEMES)), 80))
+    title, above, heads, numbers, *_ = text.splitlines()
+    assert title.endswith("(each on top of bow)")
+    added = [name.removeprefix("bow+") for name in TEXT_SCHEMES]
+    assert heads.split() == ["layer", *added, "ablated"]
+    assert numbers.split() == ["final", *["1.000±.250"] * 6, "1.000"]
+    assert above.split() == ["mean"]
+
+
+def test_schemes_that_have_no_room_stand_in_a_further_table() -> None:
+    schemes = [f"ltr*{name}" for name in TEXT_SCHEMES]
+    text = as_text(tables(widest_rows(schemes), 80))
+    shown = [line.split() for line in text.splitlines()]
+    heads, numbers = ([row[1:] for row in shown if row[0] == key] for key in ("layer", "final"))
+    assert [*heads[0], *heads[1]] == [*schemes, "ablated"]
+    assert [*numbers[0], *numbers[1]] == [*["1.000±.250"] * 6, "1.000"]
+    assert max(map(len, text.splitlines())) <= 80
+    assert "on top of bow" not in text
 
 
 def test_roles_are_written_as_on_the_slide() -> None:

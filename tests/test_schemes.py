@@ -112,6 +112,16 @@ def test_a_sum_binds_each_item_once_a_part() -> None:
         scheme * LeftToRight()
 
 
+def test_roles_of_sums_and_products_are_tuples_that_print_as_their_parts_do() -> None:
+    sentence = Sentence(("dogs", "bark"), {"upos": ("NOUN", "VERB")})
+    sums = parse_scheme("bow+wickel:upos+ltr*next:upos").roles(sentence)
+    assert list(map(str, sums)) == ["r_0 + #_VERB + (0, VERB)", "r_0 + NOUN_# + (1, #)"]
+    products = parse_scheme("ltr*previous:upos").roles(sentence)
+    assert list(map(str, products)) == ["(0, #)", "(1, NOUN)"]
+    for role in (*sums, *products):
+        assert role == tuple(role) and hash(role) == hash(tuple(role))
+
+
 @pytest.mark.parametrize(
     "name",
     ["bow", "ltr", "rtl", "bi", "wickel", "wickel:upos", "previous:upos", "next", "tree",

@@ -15,7 +15,7 @@ from probes.errors import InputError
 from probes.task import SPLITS, Split, Task
 
 Ints = npt.NDArray[np.int64]
-MOST_NAMED = 12  # classes in a message; positions and paths in trees have hundreds
+MOST_NAMED = 3  # classes in a message; the page names more
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,17 +202,24 @@ def _constancy(known: Sequence[str]) -> tuple[str, ...]:
 
 
 def _listed(missing: dict[Split, dict[str, int]]) -> str:
+    """Name the commonest, each with its counts, and count the others."""
+    where: dict[str, dict[Split, int]] = {}
+    for split, counts in missing.items():
+        for label, n in counts.items():
+            where.setdefault(label, {})[split] = n
+    named = sorted(where, key=lambda label: -sum(where[label].values()))[:MOST_NAMED]
     parts = [
-        f"{label!r} ({n} in {split})"
-        for split, counts in missing.items()
-        for label, n in counts.items()
+        f"{label!r} ({', '.join(f'{n:,} in {split}' for split, n in where[label].items())})"
+        for label in named
     ]
-    more = f", and {len(parts) - MOST_NAMED:,} more" if len(parts) > MOST_NAMED else ""
-    return ", ".join(parts[:MOST_NAMED]) + more
+    more = f", and {len(where) - MOST_NAMED:,} more" if len(where) > MOST_NAMED else ""
+    return ", ".join(parts) + more
 
 
 def _warnings(missing: dict[Split, dict[str, int]], unseen: Unseen) -> tuple[str, ...]:
     if not missing:
         return ()
     fate = "left out" if unseen == "drop" else "counted as wrong"
-    return (f"classes that the training split lacks, {fate}: {_listed(missing)}",)
+    n = len(set().union(*missing.values()))
+    classes = "class" if n == 1 else "classes"
+    return (f"{n:,} {classes} that the training split lacks, {fate}: {_listed(missing)}",)

@@ -13,7 +13,16 @@ from probes.report.answers import Answers, answers
 from probes.report.charts import MOST_NUMBERED, confusion_chart, layer_chart, value_chart
 from probes.report.shell import Chart, render_page, typeset
 from probes.report.summary import METRIC_NAMES, Summary, summarise
-from probes.report.words import bracket, columns, findings, footing, heading, number, spread
+from probes.report.words import (
+    bracket,
+    columns,
+    constancy,
+    findings,
+    footing,
+    heading,
+    number,
+    spread,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class _Section:
     summary: Summary
     metric: str
     best: str
+    constant: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     footing: Sequence[str]
@@ -85,8 +95,10 @@ def render(summaries: Sequence[Summary]) -> str:
 
 def _section(summary: Summary, place: int, charts: dict[str, Chart]) -> _Section:
     anchor = f"task-{place}"
-    charts[f"{anchor}-curve"] = layer_chart(summary)
-    found = answers(summary)
+    constant = constancy(summary)
+    found = None if constant else answers(summary)
+    if not constant:
+        charts[f"{anchor}-curve"] = layer_chart(summary)
     if found is not None:
         chart = value_chart if len(found.gold) else confusion_chart
         charts[f"{anchor}-answers"] = chart(found)
@@ -97,6 +109,7 @@ def _section(summary: Summary, place: int, charts: dict[str, Chart]) -> _Section
         summary=summary,
         metric=METRIC_NAMES.get(summary.metric, summary.metric),
         best=typeset(bracket(summary.best.score)) if summary.best else "",
+        constant=constant,
         heads=[typeset(head) for head, _ in laid],
         rows=[[typeset(cell) for cell in row] for row in zip(*(c for _, c in laid), strict=True)],
         footing=footing(summary, wide=True),

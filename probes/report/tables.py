@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from probes.report.summary import Summary
-from probes.report.words import columns, footing, heading
+from probes.report.summary import Summary, summarise
+from probes.report.words import columns, constancy, footing, heading
 from probes.results import Row
 
 SEPARATOR = " · "
@@ -38,24 +39,62 @@ class LayerTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         summary, width = self.summary, options.max_width
         yield Text(_between(heading(summary), width), style="bold")
-        yield self._grid(width)
+        if constant := constancy(summary):
+            yield Text(constant, style="bold")
+        else:
+            best = next((k for k, line in enumerate(summary.lines) if line.best), None)
+            yield from grids(columns(summary, wide=False), width, bold=best)
         yield Text(_between(footing(summary), width), style="dim")
         for warning in summary.info.get("warnings") or ():
             yield Text(f"! {warning}", style="yellow")
 
-    def _grid(self, width: int) -> Table:
-        laid, gap = columns(self.summary, wide=False), 2
-        if _width(laid, gap) > width:
-            laid = [(head.replace(" ", "\n", 1), cells) for head, cells in laid]
-        if _width(laid, gap) > width:
-            gap = 1
+
+def grids(
+    laid: Sequence[tuple[str, Sequence[str]]],
+    width: int,
+    *,
+    keys: int = 1,
+    justify: JustifyMethod = "left",
+    bold: int | None = None,
+) -> Iterator[Table]:
+    """Lay out a table for a console, so that no cell wraps.
+
+    Where the console is narrow the heads break in two; then the gaps between the columns shrink;
+    then what has no room stands in a further table, beside the key columns again.
+
+    Parameters
+    ----------
+    laid : sequence of (str, sequence of str)
+        Head and cells of each column.
+    width : int
+        Of the console.
+    keys : int
+        How many of the first columns tell the rows apart.
+    justify : str
+        Of the other columns.
+    bold : int, optional
+        A row.
+
+    Yields
+    ------
+    rich.table.Table
+        One, if there is room.
+    """
+    if _width(laid, 2) > width:
+        laid = [(head.replace(" ", "\n", 1), cells) for head, cells in laid]
+    gap = 2 if _width(laid, 2) <= width else 1
+    blocks = [list(laid[:keys])]
+    for column in laid[keys:]:
+        if len(blocks[-1]) > keys and _width([*blocks[-1], column], gap) > width:
+            blocks.append(list(laid[:keys]))
+        blocks[-1].append(column)
+    for block in blocks:
         grid = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
-        for head, _ in laid:
-            grid.add_column(head, vertical="bottom")
-        rows = zip(*(cells for _, cells in laid), strict=True)
-        for line, cells in zip(self.summary.lines, rows, strict=True):
-            grid.add_row(*(Text(cell) for cell in cells), style="bold" if line.best else None)
-        return grid
+        for place, (head, _) in enumerate(block):
+            grid.add_column(head, vertical="bottom", justify="left" if place < keys else justify)
+        for number, cells in enumerate(zip(*(cells for _, cells in block), strict=True)):
+            grid.add_row(*map(Text, cells), style="bold" if number == bold else None)
+        yield grid
 
 
 def print_tables(summaries: Iterable[Summary], console: Console | None = None) -> None:
@@ -69,19 +108,30 @@ def print_tables(summaries: Iterable[Summary], console: Console | None = None) -
         Where to; standard output by default.
     """
     console = Console(highlight=False) if console is None else console
-    for number, summary in enumerate(summaries):
-        if number:
-            console.print()
-        console.print(LayerTable(summary))
+    for part in _apart(summaries):
+        console.print(part)
+
+
+def print_run(page: Path) -> None:
+    """Print the tables of a run that is done, and where its store and its page lie."""
+    summaries = summarise([page.parent])
+    print_tables(summaries)
+    print(f"store: {summaries[0].run['store']}")
+    print(f"report: {page}")
 
 
 def to_text(summaries: Iterable[Summary], width: int = 80) -> str:
-    """Write the terminal tables as plain text.
+    """Write the terminal tables as plain text; as `as_text`."""
+    return as_text(_apart(summaries), width)
+
+
+def as_text(shown: Iterable[RenderableType], width: int = 80) -> str:
+    """Write what a console would show as plain text.
 
     Parameters
     ----------
-    summaries : iterable of Summary
-        The tasks.
+    shown : iterable of rich renderables
+        One below the other.
     width : int
         Number of columns.
 
@@ -94,8 +144,16 @@ def to_text(summaries: Iterable[Summary], width: int = 80) -> str:
     console = Console(
         file=out, width=width, color_system=None, highlight=False, legacy_windows=False
     )
-    print_tables(summaries, console)
+    for part in shown:
+        console.print(part)
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _apart(summaries: Iterable[Summary]) -> Iterator[RenderableType]:
+    for number, summary in enumerate(summaries):
+        if number:
+            yield ""
+        yield LayerTable(summary)
 
 
 def to_markdown(summaries: Iterable[Summary]) -> str:

@@ -59,9 +59,15 @@ def heading(summary: Summary) -> list[str]:
     share = info.get("unseen_type_share")
     if share is not None:
         parts.append(f"unseen types {100 * share:.0f} %")
-    if len(info.get("classes") or ()) == 1:
-        parts.append("constant")
     return parts
+
+
+def constancy(summary: Summary) -> str:
+    """Say in one line what every layer gives of a constant labelling; nothing of any other."""
+    scores = [line.score for line in summary.lines if line.score]
+    if not scores or len(summary.info.get("classes") or ()) != 1:
+        return ""
+    return f"{number(scores[0].value)} at every layer: constant (n {scores[0].n:,})"
 
 
 def crowded(summary: Summary) -> bool:
@@ -73,23 +79,26 @@ def crowded(summary: Summary) -> bool:
 def footing(summary: Summary, wide: bool = False) -> list[str]:
     """Say what stands beside the layers: baselines, losses, duplicates, edges."""
     info = summary.info
+    counted = [f"lost {info.get('lost', 0):,}"]
+    counted += [
+        f"{what} {info[what]:,}" for what in ("truncated", "windowed", "skipped") if info.get(what)
+    ]
+    counted += [
+        f"{what} {n:,}"
+        for what, n in (info.get("counts") or {}).items()
+        if wide or what == "duplicates"
+    ]
+    if info.get("unseen_classes"):
+        counted.append(f"unseen classes {len(info['unseen_classes'])}")
+    if constancy(summary):
+        return counted
     parts = [f"{name} {number(row.value)}" for name, row in summary.baselines.items()]
     best = summary.best
     if summary.permuted and not wide and best is not None and best.control is not None:
         parts.insert(0, f"permuted labels {spread(best.control)}")
     if best is not None and best.second is not None and crowded(summary) and not wide:
         parts.append(f"{METRIC_NAMES[summary.second]} {bracket(best.second)} at layer {best.layer}")
-    parts.append(f"lost {info.get('lost', 0):,}")
-    parts += [
-        f"{what} {info[what]:,}" for what in ("truncated", "windowed", "skipped") if info.get(what)
-    ]
-    parts += [
-        f"{what} {n:,}"
-        for what, n in (info.get("counts") or {}).items()
-        if wide or what == "duplicates"
-    ]
-    if info.get("unseen_classes"):
-        parts.append(f"unseen classes {len(info['unseen_classes'])}")
+    parts += counted
     if info.get("penalty_at_edge") is not None:
         probed = info.get("n_layers_probed", len(summary.lines))
         parts.append(f"penalty at edge {info['penalty_at_edge']}/{probed}")
@@ -115,7 +124,8 @@ def findings(summary: Summary) -> list[str]:
         more = f", and {len(parts) - MOST_NAMED:,} more" if len(parts) > MOST_NAMED else ""
         listed = ", ".join(parts[:MOST_NAMED]) + more
         said.append(f"Classes that training lacks, so that no probe can answer them: {listed}.")
-    said += _choices(summary)
+    if not constancy(summary):
+        said += _choices(summary)
     for note in info.get("notes") or ():
         said.append(note[:1].upper() + note[1:] + ("" if note.endswith(".") else "."))
     return said

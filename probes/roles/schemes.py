@@ -261,6 +261,20 @@ class TreeRoles(RoleScheme):
         return list(paths(parse(sequence)))
 
 
+class _Pair(tuple[Role, ...]):
+    """The roles of a product, printed ``(0, NOUN)``."""
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self))})"
+
+
+class _Several(tuple[Role, ...]):
+    """The roles of a sum, printed ``0 + NOUN``."""
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self))
+
+
 @dataclass(frozen=True)
 class Product(RoleScheme):
     """The pair of two schemes' roles.
@@ -292,7 +306,8 @@ class Product(RoleScheme):
 
     def roles(self, sequence: Fillers) -> list[Role]:
         """Give each item the pair of its two roles."""
-        return list(zip(self.first.roles(sequence), self.second.roles(sequence), strict=True))
+        both = zip(self.first.roles(sequence), self.second.roles(sequence), strict=True)
+        return list(map(_Pair, both))
 
 
 @dataclass(frozen=True)
@@ -319,7 +334,8 @@ class Sum(RoleScheme):
 
     def roles(self, sequence: Fillers) -> list[Role]:
         """Give each item its roles in all addends, as a labelling: one tuple."""
-        return list(zip(*(part.roles(sequence) for part in self.addends), strict=True))
+        all_parts = zip(*(part.roles(sequence) for part in self.addends), strict=True)
+        return list(map(_Several, all_parts))
 
 
 @dataclass(frozen=True)

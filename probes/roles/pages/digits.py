@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from probes.report.shell import render_page
 from probes.results import Results
-from probes.roles.digits.published import Cells, Name, agreement, claims, published, short
-from probes.roles.digits.table import cells_of
+from probes.roles.digits.published import Cells, claims, published, short
+from probes.roles.digits.table import agreements, cells_of, in_paper
 from probes.roles.naming import TITLES
 from probes.roles.pages.figure import figure, peaks
-from probes.roles.pages.parts import Grid
+from probes.roles.pages.parts import Grid, page
 
 
 @dataclass(frozen=True)
@@ -30,34 +25,17 @@ class _Cell:
 
 
 def digits_page(results: Results, run: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Make the text of the page.
-
-    Parameters
-    ----------
-    results : Results
-        Rows of the run.
-    run : mapping
-        ``run.json``.
-    config : mapping
-        ``config.yaml``.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Make the text of the page; as `text_page`."""
     ours = cells_of(results, "tpdn-gradient")
     schemes = list(dict.fromkeys(scheme for row in ours.values() for scheme in row))
-    return render_page(
+    return page(
         "digits.html",
         {},
-        package="probes.roles.pages",
         run=run,
-        config=config,
         facts=_facts(results, config, len(ours)),
         schemes=[TITLES.get(scheme, scheme) for scheme in schemes],
         table=_table(results, ours, schemes),
-        agreement=str(agreement(ours)),
+        agreements=agreements(results),
         claims=claims(ours),
         errors=[_errors(results, method, schemes) for method in ("tpdn-gradient", "tpdn-additive")],
         shown=_shown(run.get("example")),
@@ -94,7 +72,7 @@ def _table(
     for name, row in ours.items():
         model, task = "/".join(name[:2]), name[2]
         cells = [
-            _cell(row[s], theirs.get(name, {}).get(s), exact.get(name, {}).get(s))
+            _cell(row[s], theirs[in_paper(name)].get(s), exact.get(name, {}).get(s))
             if s in row
             else None
             for s in schemes
@@ -114,20 +92,13 @@ def _cell(ours: float, paper: float | None, exact: float | None) -> _Cell:
 
 def _errors(results: Results, method: str, schemes: list[str]) -> Grid:
     """Lay out how far the decompositions are from the encodings."""
-    found: dict[Name, dict[str, dict[str, list[float]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(list))
-    )
-    for row in results.where(method=method):
-        if row.metric in ("mse", "r2") and row.value is not None:
-            encoder, decoder = row.model.split("/")
-            name = (encoder, decoder, row.task.removeprefix("digits/"))
-            found[name][json.loads(row.setting)["scheme"]][row.metric].append(row.value)
+    mse, r2 = (cells_of(results, method, metric) for metric in ("mse", "r2"))
     rows = [
         [
             " ".join(("/".join(name[:2]), name[2])),
-            *(f"{np.mean(of[s]['mse']):.5f} (R² {np.mean(of[s]['r2']):.3f})" for s in schemes),
+            *(f"{of[s]:.5f} (R² {r2[name][s]:.3f})" if s in of else "" for s in schemes),
         ]
-        for name, of in found.items()
+        for name, of in mse.items()
     ]
     what = "by gradient, mean over seeds" if method == "tpdn-gradient" else "exact"
     caption = f"Mean squared error of the encodings on test ({what}), and R²"

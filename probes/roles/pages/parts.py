@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from probes.report.shell import Chart, render_page
 from probes.roles.naming import TITLES
 from probes.roles.pages.figure import tree_drawing
+
+
+def page(template: str, charts: Mapping[str, Chart], **shown: Any) -> str:
+    """Make the text of a page from a template of this room; as `render_page`."""
+    return render_page(template, charts, package="probes.roles.pages", **shown)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from probes.report.shell import Chart, render_page, typeset
+from probes.report.shell import Chart, typeset
 from probes.report.words import GAP, bracket
 from probes.results import Results, Row
 from probes.roles.pages.charts import Cells, cells_of, scheme_chart, scheme_of
-from probes.roles.pages.parts import Grid, Plate, example_grid, example_tree
+from probes.roles.pages.parts import Grid, Plate, example_grid, example_tree, page
 from probes.roles.pages.words import (
     METHODS,
     METRICS,
@@ -42,12 +42,10 @@ def text_page(results: Results, run: Mapping[str, Any], config: Mapping[str, Any
     layers = list(run["layers"])
     schemes = list(dict.fromkeys(scheme_of(row) for row in results.where(method="tpdn-given")))
     charts: dict[str, Chart] = {}
-    return render_page(
+    return page(
         "text.html",
         charts,
-        package="probes.roles.pages",
         run=run,
-        config=config,
         facts=_facts(results, run, config),
         name=Path(run["model"]).name,
         findings=[typeset(text) for text in findings(results, schemes, layers)],

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from probes.report.shell import render_page, typeset
+from probes.report.shell import typeset
 from probes.report.words import GAP, number
 from probes.results import Results, Row
 from probes.roles.pages.charts import scheme_of
-from probes.roles.pages.parts import Grid, example_grid
+from probes.roles.pages.parts import Grid, example_grid, page
 
 NAMES = {
     "additive": "a free vector for each filler-role pair",
@@ -20,22 +20,7 @@ NAMES = {
 
 
 def vectors_page(results: Results, run: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Make the text of the page.
-
-    Parameters
-    ----------
-    results : Results
-        Rows of the run.
-    run : mapping
-        ``run.json``.
-    config : mapping
-        ``config.yaml``.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Make the text of the page; as `text_page`."""
     kind = config["decomposition"]
     facts = [
         ("encodings", f"{config['train']} to fit, {config['test']} to compare"),
@@ -51,12 +36,10 @@ def vectors_page(results: Results, run: Mapping[str, Any], config: Mapping[str, 
     by_scheme: dict[str, dict[str, Row]] = {}
     for row in results:
         by_scheme.setdefault(scheme_of(row), {})[row.metric] = row
-    return render_page(
+    return page(
         "vectors.html",
         {},
-        package="probes.roles.pages",
         run=run,
-        config=config,
         facts=facts,
         findings=_findings(by_scheme),
         standings=_standings(by_scheme),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from rich.table import Table
+from rich.console import Group
+from rich.text import Text
 
+from probes.report.tables import grids
 from probes.report.words import number
 from probes.results import Results, Row
+from probes.roles.pages.charts import cells_of
 
 SHOWN = (
     ("tpdn-given", "r2", "R² of the encodings, given fillers"),
@@ -22,69 +24,71 @@ SHOWN = (
 """Method, metric and title of each table."""
 
 BESIDE = {
-    ("substitution", "agreement"): (("mean-ablation", "agreement", "mean ablation"),),
-    ("substitution", "kl-restored"): (("mean-ablation", "kl", "KL, bits"),),
-    ("surgery", "kl-restored"): (("edited-state", "kl-restored", "edited state"),),
+    ("substitution", "agreement"): ("mean-ablation", "agreement", "mean ablated"),
+    ("substitution", "kl-restored"): ("mean-ablation", "kl", "KL, bits"),
+    ("surgery", "kl-restored"): ("edited-state", "kl-restored", "edited state"),
 }
-"""Further columns of a table."""
+"""Method, metric and head of a further column of a table, without its intervals."""
 
 
-def tables(results: Results) -> Iterator[Table]:
-    """Lay out the main numbers, a table each: layers down, schemes across, with the longer
-    arm of their 95 % intervals.
+def tables(results: Results, width: int) -> Iterator[Group]:
+    """Lay out the main numbers, a table each.
+
+    Layers down, schemes across, with the longer arm of their 95 % intervals; at last what training
+    lacked of the test sentences.
 
     Parameters
     ----------
     results : Results
         Of one run.
+    width : int
+        Of the console.
 
     Yields
     ------
-    rich.table.Table
-        Those of which there are any rows.
+    rich.console.Group
+        A title and its table, of those of which there are any rows.
     """
     for method, metric, title in SHOWN:
-        rows = results.where(method=method, metric=metric)
-        if not len(rows):
+        found = cells_of(results, method, metric)
+        if not found:
             continue
-        schemes = list(dict.fromkeys(_scheme(row) for row in rows))
-        beside = BESIDE.get((method, metric), ())
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        table.add_column("layer", justify="right")
-        for name in (*schemes, *(name for *_, name in beside)):
-            table.add_column(name, justify="right", overflow="fold")
-        cells = {(row.layer, _scheme(row)): _cell(row) for row in rows}
-        for other, measured, name in beside:
-            for row in results.where(method=other, metric=measured):
-                cells[row.layer, name] = _cell(row)
-        names = [*schemes, *(name for *_, name in beside)]
-        for layer in dict.fromkeys(row.layer for row in rows):
-            table.add_row(layer, *(cells.get((layer, name), "") for name in names))
-        yield table
+        layers = list(dict.fromkeys(layer for rows in found.values() for layer in rows))
+        heads, more = _heads(list(found))
+        laid = [("layer", layers)]
+        for head, rows in zip(heads, found.values(), strict=True):
+            laid.append((head, [_cell(rows.get(layer)) for layer in layers]))
+        if (method, metric) in BESIDE:
+            other, measured, head = BESIDE[method, metric]
+            rows = cells_of(results, other, measured).get("", {})
+            laid.append((head, [_cell(rows.get(layer), arm=False) for layer in layers]))
+        yield _titled(f"{title}{more}", laid, width)
+    shares = [cells_of(results, "tpdn-given", f"unseen-{what}") for what in ("roles", "pairs")]
+    heads, more = _heads(list(shares[0]))
+    laid = [("scheme", heads)]
+    for what, of in zip(("roles", "pairs"), shares, strict=True):
+        first = [next(iter(rows.values())) for rows in of.values()]  # the same at every layer
+        laid.append((what, [f"{row.value:.2%}" for row in first]))
+    yield _titled(f"Unseen in training{more}", laid, width)
 
 
-def unseen_table(results: Results) -> Table:
-    """Lay out what training lacked of the test sentences, by scheme."""
-    table = Table(title="Unseen in training", title_justify="left", box=None, pad_edge=False)
-    for name in ("scheme", "roles", "pairs"):
-        table.add_column(name, justify="right")
-    found: dict[str, dict[str, str]] = {}
-    for row in results.where(method="tpdn-given"):
-        if row.metric.startswith("unseen-"):
-            found.setdefault(_scheme(row), {})[row.metric] = f"{row.value:.2%}"
-    for scheme, shares in found.items():
-        table.add_row(scheme, shares["unseen-roles"], shares["unseen-pairs"])
-    return table
+def _heads(schemes: Sequence[str]) -> tuple[list[str], str]:
+    """Name the schemes by what they add to bow where they all do, which the title says then."""
+    if all(name == "bow" or name.startswith("bow+") for name in schemes) and len(schemes) > 1:
+        return [name.removeprefix("bow+") for name in schemes], " (each on top of bow)"
+    return list(schemes), ""
 
 
-def _scheme(row: Row) -> str:
-    return str(json.loads(row.setting).get("scheme", "")) if row.setting else ""
+def _titled(title: str, laid: Sequence[tuple[str, Sequence[str]]], width: int) -> Group:
+    return Group(Text(title, style="bold"), *grids(laid, width, justify="right"))
 
 
-def _cell(row: Row) -> str:
+def _cell(row: Row | None, *, arm: bool = True) -> str:
+    if row is None:
+        return ""
     if row.value is None:
         return row.interval.partition(" ")[0]
-    if row.low is None or row.high is None:
+    if not arm or row.low is None or row.high is None:
         return number(row.value)
     reach = max(row.high - row.value, row.value - row.low)
-    return f"{number(row.value)} ±{number(reach)}"
+    return f"{number(row.value)}±{number(reach)}"
