@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from probes.errors import InputError, unknown
 from probes.roles.schemes import RoleScheme
 from probes.roles.sequences import Fillers
-from probes.roles.tpdn.bindings import Bindings, Floats, number
+from probes.roles.tpdn.bindings import Bindings, Floats, bound, number
 from probes.roles.tpdn.decomposition import Decomposition, Dev, with_dev
 
 Recipe = Literal["paper", "master"]
@@ -140,13 +140,11 @@ class GradientTPDN(Decomposition):
     def _predict(self, bindings: Bindings) -> Floats:
         sequence, filler, role = bindings.triples
         f, r = self.filler_embeddings_[filler], self.role_embeddings_[role]
-        bound = np.zeros((bindings.n_sequences, self.filler_dim * self.role_dim))
-        np.add.at(bound, sequence, (f[:, :, None] * r[:, None, :]).reshape(len(f), bound.shape[1]))
-        return bound @ self.weights_ + self._bias
+        return bound(sequence, f, r, bindings.n_sequences) @ self.weights_ + self._bias
 
     def _binding(self, filler: int, role: int) -> Floats:
-        bound = np.outer(self.filler_embeddings_[filler], self.role_embeddings_[role])
-        return bound.reshape(-1) @ self.weights_
+        pair = np.outer(self.filler_embeddings_[filler], self.role_embeddings_[role])
+        return pair.reshape(-1) @ self.weights_
 
     @property
     def n_parameters_(self) -> int:
