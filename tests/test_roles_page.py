@@ -26,9 +26,9 @@ from probes.roles.notation import reading
 from probes.roles.pages.figure import figure, tree_drawing
 from probes.roles.pages.words import findings
 from probes.roles.pages.write import write_page
+from probes.roles.rows import RowMaker
 from probes.roles.sequences import Sentence
 from probes.roles.text.job import run_text
-from probes.roles.text.rows import RowMaker
 from probes.roles.text.settings import RolesTextConfig
 from probes.roles.trees import bracketed
 from probes.stats import Interval
