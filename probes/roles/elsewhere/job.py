@@ -205,8 +205,9 @@ def standing_table(comparison: Comparison) -> Any:
     for name in ("roles", "MSE", "R²", "behind [95 %]", "bits", "unseen"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in standings:
-        low, high = s.behind.low or 0.0, s.behind.high or 0.0
-        behind = f"{s.behind.value or 0:.4f} [{low:.4f}, {high:.4f}]"
+        behind = f"{s.behind.value:.4f}"
+        if s.behind.low is not None and s.behind.high is not None:
+            behind += f" [{s.behind.low:.4f}, {s.behind.high:.4f}]"
         table.add_row(
             f"{s.scheme} *" if s.selected else s.scheme,
             *(str(s.n_roles), f"{s.mse:.4f}", f"{s.r2:.3f}", behind, f"{s.bits:.2f}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -93,11 +94,11 @@ class GradientTPDN(Decomposition):
             )
         flat, held_out = with_dev(sequences, Z, dev, self.random_state)
         every = [*sequences, *(dev[0] if dev is not None else ())]
-        kept = [s for s, held in zip(every, held_out, strict=True) if not held]
+        kept = [*compress(every, ~held_out)]
         training, self.vocabulary_ = number(kept, self.scheme)
         self._remember(training, np.asarray(Z))
         items = _padded(training, self._sizes, flat[~held_out])
-        asked = [s for s, held in zip(every, held_out, strict=True) if held]
+        asked = [*compress(every, held_out)]
         dev_items = _padded(self._renumbered(asked), self._sizes, flat[held_out])
         torch_state = torch.random.get_rng_state()
         torch.manual_seed(self.random_state)
