@@ -147,6 +147,16 @@ def test_decoded_answers_are_compared_with_both_answers_of_an_ambiguous_analogy(
     assert outcome.rival.tolist() == [False] * 20 + [True] * 20
 
 
+@pytest.mark.parametrize("scheme", ["ltr", "rtl"])
+def test_without_a_decoder_the_nearest_sequence_says_which_answer_is_given(scheme):
+    analogies = digit_analogies("ambiguous", 100)
+    (outcome,) = evaluate(summed(parse_scheme(scheme)), None, analogies)
+    assert np.all((outcome.rank == 1) == (scheme == "ltr"))
+    assert np.all((outcome.rank_of_rival == 1) == (scheme == "rtl"))
+    (plain,) = evaluate(summed(parse_scheme(scheme)), None, digit_analogies("ltr", 5))
+    assert plain.rank_of_rival is None
+
+
 def test_the_published_network_obeys_the_kinds_as_was_measured(data):
     """PAPERS.md 1.6: exact .867, .001, .946; cosine .689, .454, .865."""
     network = load_published(data / "tpdn")

@@ -199,10 +199,14 @@ def test_regularisers_are_lowest_where_roles_are_one_hot_and_unique():
 
 def test_bad_input_is_named(from_the_right):
     learner, sequences, Z = from_the_right
-    with pytest.raises(InputError, match=r"3 sequences; expected one row for each"):
+    with pytest.raises(InputError, match=r"for 3 sequences; expected \(n, width\)"):
         RoleLearner().fit(sequences[:3], Z[:2])
-    with pytest.raises(InputError, match="encoding 1 is not finite"):
+    with pytest.raises(InputError, match="encoding of sequence 1 holds NaN"):
         RoleLearner().fit(sequences[:3], np.array([[1.0], [np.nan], [2.0]]))
+    with pytest.raises(InputError, match=r"shape \(1, 3, 2\); roles are learned from"):
+        RoleLearner().fit(sequences[:3], np.zeros((1, 3, 2)))
+    with pytest.raises(InputError, match="dev has 2 dimensions, training 1"):
+        RoleLearner().fit(sequences[:3], np.zeros((3, 1)), dev=(sequences[:2], np.zeros((2, 2))))
     with pytest.raises(InputError, match="2 sequences or more"):
         RoleLearner().fit(sequences[:1], Z[:1])
     with pytest.raises(InputError, match="no embedding of 4 and 0 other"):

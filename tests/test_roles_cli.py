@@ -110,6 +110,8 @@ def test_analogies_of_a_bag_of_words_know_no_order(tmp_path):
     assert {json.loads(row.setting)["kind"] for row in rows} == {"ltr", "rtl", "bi", "ambiguous"}
     for row in rows.where(metric="first"):
         assert 0 <= row.low <= row.value <= row.high <= 1
+    rivals = rows.where(metric="rival-first")
+    assert {json.loads(row.setting)["kind"] for row in rivals} == {"ambiguous"}
     assert list(
         json.loads((tmp_path / "run" / "results.jsonl").read_text().splitlines()[0])
     ) == list(COLUMNS)

@@ -27,9 +27,9 @@ from probes.roles.notation import reading
 from probes.roles.pages.figure import figure, tree_drawing
 from probes.roles.pages.words import findings
 from probes.roles.pages.write import write_page
+from probes.roles.rows import RowMaker
 from probes.roles.sequences import Sentence
 from probes.roles.text.job import run_text
-from probes.roles.text.rows import RowMaker
 from probes.roles.text.settings import TEXT_SCHEMES, RolesTextConfig
 from probes.roles.text.tables import tables
 from probes.roles.trees import bracketed

@@ -15,11 +15,12 @@ from probes.encoders.head import load_with_head
 from probes.encoders.patch import Patches
 from probes.results import Results
 from probes.roles.naming import parse_scheme
+from probes.roles.rows import RowMaker
 from probes.roles.schemes import Own
 from probes.roles.sequences import Sentence
 from probes.roles.text.fits import fit_scheme, permuted
 from probes.roles.text.job import run_text
-from probes.roles.text.rows import RowMaker, fit_rows
+from probes.roles.text.rows import fit_rows
 from probes.roles.text.settings import RolesTextConfig
 from probes.roles.text.substitute import compare, is_read, restored, restored_state, substitute
 from probes.roles.text.surgery import difference, draw_edits, replaced

@@ -20,6 +20,7 @@ from probes.roles.tpdn.given import GivenTPDN
 from probes.roles.tpdn.gradient import GradientTPDN
 from probes.roles.tpdn.least_squares import Moments, fit_least_squares
 from probes.roles.tpdn.lowrank import TPDN
+from published_recipe import train_as_published
 
 EMBEDDINGS = dict(enumerate(np.random.default_rng(5).standard_normal((10, 4))))
 KINDS: list[Any] = [
@@ -241,6 +242,21 @@ def test_the_published_recipe_reaches_what_is_planted() -> None:
     assert fit.dev_losses_[-1] <= 0.1 * fit.dev_losses_[0]
     again = GradientTPDN(LeftToRight(), 6, 6).fit(*train)
     np.testing.assert_array_equal(fit.predict(test[0]), again.predict(test[0]))
+
+
+@pytest.mark.parametrize("scheme", [LeftToRight(), Bidirectional()], ids=lambda s: s.name)
+def test_the_fast_form_of_the_recipe_makes_the_published_updates(
+    scheme: RoleScheme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sequences = draw_digits(4_000, 13)
+    train, dev = halves(sequences, plant(sequences, scheme, 13, dims=(4, 4), width=6), 3_700)
+    monkeypatch.setattr("probes.roles.tpdn.gradient.MOST_EPOCHS", 8)
+    fast = GradientTPDN(scheme, 5, 4).fit(*train, dev=dev)
+    plain = train_as_published(scheme, train, dev, (5, 4), most_epochs=8)
+    assert fast.n_epochs_ == plain.n_epochs
+    np.testing.assert_allclose(fast.dev_losses_, plain.dev_losses, rtol=1e-4)
+    last = plain.net.last.weight.detach().numpy()
+    np.testing.assert_allclose(fast.weights_.T, last, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: type(k).__name__)

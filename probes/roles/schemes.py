@@ -166,7 +166,7 @@ class Wickel(_Neighbours):
     def roles(self, sequence: Fillers) -> list[Role]:
         """Give each item the pair of its neighbours; `EDGE` where there is none."""
         padded = self._padded(sequence)
-        return [Wickelrole(*pair) for pair in zip(padded, padded[2:], strict=False)]
+        return [*map(Wickelrole, padded, padded[2:])]
 
 
 class Previous(_Neighbours):

@@ -40,11 +40,11 @@ def smallest_first(sequence: Sequence[Hashable]) -> Tree:
     -----
     McCoy et al. (2019), as their published code has it. Values are compared as numbers.
     """
-    values = [_number(item) for item in sequence]
+    values = [item if type(item) is int else _number(item) for item in sequence]
     nodes = list(range(len(values)))
     merges = []
     for new in range(len(values), 2 * len(values) - 1):
-        at = min(range(len(nodes) - 1), key=values.__getitem__)
+        at = values.index(min(values[:-1]))
         merges.append((nodes[at], nodes[at + 1]))
         nodes[at : at + 2] = [new]
         del values[at]  # the right one's value stays

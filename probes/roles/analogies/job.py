@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,17 +19,19 @@ from probes.diagnostic.run import Progress, Silent
 from probes.encoders import TextEncoder, parse_layers
 from probes.errors import InputError, unknown
 from probes.files import unsealed
+from probes.report.words import bracket, number
 from probes.results import Results, Row
-from probes.roles.analogies.draw import Analogy, digit_analogies, sentence_analogies
+from probes.roles.analogies.draw import Analogy, Kind, digit_analogies, sentence_analogies
 from probes.roles.analogies.solve import Outcome, evaluate
 from probes.roles.digits.networks import Network, load_published
+from probes.roles.rows import RowMaker
 from probes.roles.sequences import Fillers
 from probes.roles.tpdn.ratios import estimate, mean_of
 from probes.states import extract
 from probes.stats import Interval, interval
 from probes.task import sentence_task
 
-KINDS = ("ltr", "rtl", "bi", "ambiguous")
+KINDS = get_args(Kind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,8 @@ def run_analogies(config: AnalogiesConfig, progress: Progress | None = None) -> 
     Results
         Of each layer and kind: ``exact`` (a network's decoder gives D), ``rival`` (it gives the
         other scheme's answer), ``cosine`` of the two offsets, ``first`` (D is the nearest of all
-        sequences) and ``first-of-others`` (A, B and C left out), with intervals by analogy.
+        sequences), ``first-of-others`` (A, B and C left out) and ``rival-first`` (of ambiguous
+        ones, the other scheme's answer is the nearest), with intervals by analogy.
 
     Raises
     ------
@@ -110,8 +113,9 @@ def _of_network(config: AnalogiesConfig) -> Iterator[Row]:
         for analogy in digit_analogies(kind, config.n, seed=config.seed)  # type: ignore[arg-type]
     ]
     decode = None if network.decoder.needs_tree else network.decode
+    make = _maker(config, name, "digits", 0)
     for outcome in evaluate(network.encode, decode, drawn):
-        yield from _rows(config, outcome, name, "digits", "", 0)
+        yield from _rows(make, outcome, "")
 
 
 def _network(folder: Path) -> tuple[Network, str]:
@@ -154,6 +158,7 @@ def _of_model(config: AnalogiesConfig, progress: Progress) -> Iterator[Row]:
         stage=lambda n: progress.stage(title, n),
         say=progress.say,
     )
+    make = _maker(config, str(config.model), "sentences", encoder.n_layers)
     for layer in layers:
         X = store.X(layer)
 
@@ -162,9 +167,7 @@ def _of_model(config: AnalogiesConfig, progress: Progress) -> Iterator[Row]:
             return rows
 
         for outcome in evaluate(encode, None, drawn):
-            yield from _rows(
-                config, outcome, str(config.model), "sentences", layer, encoder.n_layers
-            )
+            yield from _rows(make, outcome, layer)
 
 
 def _sequences(analogy: Analogy) -> list[Fillers]:
@@ -176,46 +179,33 @@ def _text(sequence: Fillers) -> str:
     return " ".join(str(item) for item in sequence)
 
 
-def _rows(
-    config: AnalogiesConfig, outcome: Outcome, model: str, of: str, layer: str, n_layers: int
-) -> Iterator[Row]:
+def _maker(config: AnalogiesConfig, model: str, of: str, n_layers: int) -> RowMaker:
+    fixed = {
+        "run": Path(config.out).name,
+        "task": f"analogies/{of}",
+        "task_version": "1",
+        "model": model,
+        "revision": "",
+        "n_layers": n_layers,
+        "store": "",
+        "config": configs.digest(config),
+    }
+    return RowMaker(fixed, config.seed, "analogy")
+
+
+def _rows(make: RowMaker, outcome: Outcome, layer: str) -> Iterator[Row]:
     columns: dict[str, npt.NDArray[Any] | None] = {
         "exact": outcome.exact,
         "rival": outcome.rival,
         "cosine": outcome.cosine,
         "first": outcome.rank == 1,
         "first-of-others": outcome.rank_of_others == 1,
+        "rival-first": None if outcome.rank_of_rival is None else outcome.rank_of_rival == 1,
     }
     for metric, column in columns.items():
-        if column is None:
-            continue
-        found = _estimated(column, config.seed)
-        yield Row(
-            run=Path(config.out).name,
-            task=f"analogies/{of}",
-            task_version="1",
-            model=model,
-            revision="",
-            layer=layer,
-            n_layers=n_layers,
-            method="role-analogy",
-            setting=json.dumps({"kind": outcome.kind}),
-            split="test",
-            metric=metric,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            interval=f"{found.method} by analogy" if found.low is not None else "",
-            n=found.n,
-            n_groups=found.n_groups,
-            n_asked=found.n,
-            n_lost=0,
-            why_lost="",
-            seed=config.seed,
-            control_of="",
-            store="",
-            config=configs.digest(config),
-        )
+        if column is not None:
+            found = _estimated(column, make.seed)
+            yield make.row(layer, "role-analogy", metric, found, kind=outcome.kind)
 
 
 def _estimated(column: npt.NDArray[Any], seed: int) -> Interval:
@@ -233,21 +223,22 @@ def analogy_table(results: Results) -> Any:
     from rich.table import Table
 
     metrics = list(dict.fromkeys(row.metric for row in results))
-    note = "first: D is the nearest of all sequences; of-others: with A, B and C left out"
+    note = (
+        "first: D is the nearest of all sequences; of-others: with A, B and C left out; rival: the "
+        "answer of right-to-left roles; a bag of words obeys ltr and rtl alike"
+    )
     table = Table(caption=note, caption_justify="left", box=None, pad_edge=False)
     for name in ("layer", "kind", *metrics):
         table.add_column(name, justify="right", no_wrap=True)
     lines: dict[tuple[str, str], dict[str, Row]] = {}
     for row in results:
         lines.setdefault((row.layer, json.loads(row.setting)["kind"]), {})[row.metric] = row
+
+    def cell(row: Row | None) -> str:
+        if row is None:
+            return ""
+        return bracket(row) if row.metric in WITH_INTERVAL else number(row.value)
+
     for (layer, kind), found in lines.items():
-        table.add_row(layer, kind, *(_cell(found.get(metric)) for metric in metrics))
+        table.add_row(layer, kind, *(cell(found.get(metric)) for metric in metrics))
     return table
-
-
-def _cell(row: Row | None) -> str:
-    if row is None or row.value is None:
-        return ""
-    if row.low is None or row.high is None or row.metric not in WITH_INTERVAL:
-        return f"{row.value:.3f}"
-    return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"

@@ -36,6 +36,8 @@ class Outcome:
         The place of D among all candidates by distance from C − A + B, from 1 on.
     rank_of_others : ndarray of int of shape (n,)
         The same with A, B and C left out, as is usual. It flatters: read it beside `rank`.
+    rank_of_rival : ndarray of int of shape (n,), or None
+        The place of the rival among all candidates; None where there is no rival.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Outcome:
     rival: npt.NDArray[np.bool_] | None
     rank: npt.NDArray[np.int64]
     rank_of_others: npt.NDArray[np.int64]
+    rank_of_rival: npt.NDArray[np.int64] | None
 
 
 def evaluate(
@@ -107,15 +110,19 @@ def _outcome(
     left, right, answer = E[a] - E[b], E[c] - E[d], E[c] - E[a] + E[b]
     norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     cosine = (left * right).sum(1) / np.maximum(norms, np.finfo(np.float64).tiny)
-    exact = rival = None
+    exact = rival = rank_of_rival = None
+    given = np.stack([a, b, c], 1)
+    rivals = [it.rival for it in analogies if it.rival is not None]
+    if rivals:
+        rank_of_rival, _ = _ranks(E, answer, np.array([places[s] for s in rivals]), given)
     if decode is not None:
         lengths = [len(it.c) - len(it.a) + len(it.b) for it in analogies]
         decoded = [tuple(s) for s in decode(answer.astype(np.float32), lengths)]
         exact = np.array([s == it.d for s, it in zip(decoded, analogies, strict=True)])
-        if analogies[0].kind == "ambiguous":
-            rival = np.array([s == it.rival for s, it in zip(decoded, analogies, strict=True)])
-    ranks = _ranks(E, answer, d, np.stack([a, b, c], 1))
-    return Outcome(analogies[0].kind, cosine, exact, rival, *ranks)
+        if rivals:
+            rival = np.array([s == r for s, r in zip(decoded, rivals, strict=True)])
+    ranks = _ranks(E, answer, d, given)
+    return Outcome(analogies[0].kind, cosine, exact, rival, *ranks, rank_of_rival)
 
 
 _BLOCK = 256

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from probes.errors import InputError, unknown
+from probes.roles.naming import SIX
 
 SHAPES = ("uni", "bi", "tree")
 AS_PUBLISHED = "bi-published"
 """The encoder that the authors' code has for ``bi``."""
 TASKS = ("autoencode", "reverse", "sort", "interleave")
-SCHEMES = ("ltr", "rtl", "bi", "wickel", "tree", "bow")
+SCHEMES = tuple(scheme.name for scheme in SIX)
 MOST_SEEDS = 1000
 
 

@@ -17,6 +17,7 @@ from probes.roles.digits.example import roles_example
 from probes.roles.elsewhere.read import read_encodings
 from probes.roles.learned.learner import RoleLearner
 from probes.roles.naming import SIX, parse_scheme
+from probes.roles.rows import RowMaker
 from probes.roles.schemes import Own, RoleScheme
 from probes.roles.sequences import Fillers
 from probes.roles.tpdn.additive import AdditiveTPDN
@@ -24,7 +25,6 @@ from probes.roles.tpdn.compare import Standing, compare
 from probes.roles.tpdn.decomposition import Decomposition
 from probes.roles.tpdn.gradient import GradientTPDN
 from probes.roles.tpdn.lowrank import TPDN
-from probes.stats import Interval
 
 LEARNED = "learned"
 Kind = Literal["additive", "low-rank", "gradient"]
@@ -128,8 +128,12 @@ def run_vectors(config: VectorsConfig) -> Comparison:
             schemes = [*schemes, _as_scheme(learner, [*train[0], *test[0]])]
         standings = compare(schemes, train, test, make=make)
         n = len(test[0])
-        rows = [row for s in standings for row in _rows(config, s, n)]
-        rows += [_v_measure(config, *pair, n) for pair in v_measures.items()]
+        make_row = RowMaker(_fixed(config), config.seed, "sequence")
+        rows = [row for s in standings for row in _rows(make_row, s, config.decomposition, n)]
+        rows += [
+            make_row.plain("", "role", "v-measure", value, n, scheme=name, n_roles=config.learn)
+            for name, value in v_measures.items()
+        ]
         results = Results(rows)
         results.save(out / "results.jsonl")
         results.save(out / "results.parquet")
@@ -150,12 +154,20 @@ def _as_scheme(learner: RoleLearner, sequences: Sequence[Fillers]) -> RoleScheme
     return Own(lambda sequence: labels[tuple(sequence)], LEARNED)
 
 
-def _v_measure(config: VectorsConfig, scheme: str, value: float, n: int) -> Row:
-    found = Interval(value, None, None, "", n, n)
-    return _row(config, {"scheme": scheme, "n_roles": config.learn}, "v-measure", found, "role")
+def _fixed(config: VectorsConfig) -> dict[str, Any]:
+    return {
+        "run": Path(config.out).name,
+        "task": f"vectors/{Path(config.test).name}",
+        "task_version": "",
+        "model": Path(config.train).name,
+        "revision": "",
+        "n_layers": 0,
+        "store": "",
+        "config": configs.digest(config),
+    }
 
 
-def _rows(config: VectorsConfig, standing: Standing, n: int) -> list[Row]:
+def _rows(make: RowMaker, standing: Standing, decomposition: Kind, n: int) -> list[Row]:
     setting: dict[str, Any] = {
         "scheme": standing.scheme,
         "n_roles": standing.n_roles,
@@ -170,41 +182,11 @@ def _rows(config: VectorsConfig, standing: Standing, n: int) -> list[Row]:
         "unseen-roles": standing.unseen.roles,
         "unseen-pairs": standing.unseen.pairs,
     }
-    found = {name: Interval(value, None, None, "", n, n) for name, value in numbers.items()}
-    found["mse-behind-best"] = standing.behind
-    kind = "additive" if standing.scheme == LEARNED else config.decomposition
-    return [_row(config, setting, metric, one, f"tpdn-{kind}") for metric, one in found.items()]
-
-
-def _row(
-    config: VectorsConfig, setting: dict[str, Any], metric: str, found: Interval, method: str
-) -> Row:
-    return Row(
-        run=Path(config.out).name,
-        task=f"vectors/{Path(config.test).name}",
-        task_version="",
-        model=Path(config.train).name,
-        revision="",
-        layer="",
-        n_layers=0,
-        method=method,
-        setting=json.dumps(setting),
-        split="test",
-        metric=metric,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        interval=f"{found.method} by sequence" if found.low is not None else "",
-        n=found.n,
-        n_groups=found.n_groups,
-        n_asked=found.n,
-        n_lost=0,
-        why_lost="",
-        seed=config.seed,
-        control_of="",
-        store="",
-        config=configs.digest(config),
-    )
+    method = f"tpdn-{'additive' if standing.scheme == LEARNED else decomposition}"
+    rows = [
+        make.plain("", method, metric, value, n, **setting) for metric, value in numbers.items()
+    ]
+    return [*rows, make.row("", method, "mse-behind-best", standing.behind, **setting)]
 
 
 def standing_table(comparison: Comparison) -> Any:
@@ -223,8 +205,9 @@ def standing_table(comparison: Comparison) -> Any:
     for name in ("roles", "MSE", "R²", "behind [95 %]", "bits", "unseen"):
         table.add_column(name, justify="right", no_wrap=True)
     for s in standings:
-        low, high = s.behind.low or 0.0, s.behind.high or 0.0
-        behind = f"{s.behind.value or 0:.4f} [{low:.4f}, {high:.4f}]"
+        behind = f"{s.behind.value:.4f}"
+        if s.behind.low is not None and s.behind.high is not None:
+            behind += f" [{s.behind.low:.4f}, {s.behind.high:.4f}]"
         table.add_row(
             f"{s.scheme} *" if s.selected else s.scheme,
             *(str(s.n_roles), f"{s.mse:.4f}", f"{s.r2:.3f}", behind, f"{s.bits:.2f}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import chain, compress
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ from probes.roles.learned.assigner import Learned, Padded, attend, pad, snap, sq
 from probes.roles.learned.projected import Projected
 from probes.roles.schemes import Own, RoleScheme
 from probes.roles.sequences import Fillers
+from probes.roles.tpdn.bindings import numbered
+from probes.roles.tpdn.decomposition import draw_held_out, side_by_side
 
 Sequences = Sequence[Fillers]
 Floats = npt.NDArray[np.float32]
@@ -112,11 +115,12 @@ class RoleLearner:
         if len(Z) < 2:
             raise InputError(f"{len(Z)} sequences to learn roles from; give 2 sequences or more")
         if dev is None:
-            order = np.random.default_rng(self.random_state).permutation(len(Z))
-            held, kept = np.split(order, [max(1, len(Z) // 10)])
-            dev = [sequences[i] for i in held], Z[held]
-            sequences, Z = [sequences[i] for i in kept], Z[kept]
+            held = draw_held_out(len(Z), self.random_state)
+            dev = [*compress(sequences, held)], Z[held]
+            sequences, Z = [*compress(sequences, ~held)], Z[~held]
         dev_sequences, Z_dev = dev[0], _checked(*dev)
+        if Z_dev.shape[1] != Z.shape[1]:
+            raise InputError(f"dev has {Z_dev.shape[1]} dimensions, training {Z.shape[1]}")
         known = dict.fromkeys(item for s in sequences for item in s)
         self._numbers: dict[Hashable, int] = {item: k for k, item in enumerate(known)}
         mean = Z.mean(0)
@@ -275,18 +279,12 @@ class RoleLearner:
             The harmonic mean of homogeneity and completeness (Rosenberg and Hirschberg 2007): 1
             where the two are the same up to names, 0 where one tells nothing of the other.
         """
-        names: dict[Hashable, int] = {}
-        known = [names.setdefault(role, len(names)) for s in sequences for role in scheme.roles(s)]
+        _, known = numbered(chain.from_iterable(map(scheme.roles, sequences)))
         found = [role for labels in self.roles(sequences) for role in labels]
         return float(v_measure_score(known, found))
 
 
 def _checked(sequences: Sequences, Z: npt.NDArray[np.floating]) -> Floats:
-    Z = np.asarray(Z, dtype=np.float32)
-    if Z.ndim != 2 or len(Z) != len(sequences):
-        raise InputError(
-            f"encodings {Z.shape} of {len(sequences)} sequences; expected one row for each"
-        )
-    if not np.isfinite(Z).all():
-        raise InputError(f"encoding {int(np.argmin(np.isfinite(Z).all(1)))} is not finite")
-    return Z
+    if np.ndim(Z) != 2:
+        raise InputError(f"encodings of shape {np.shape(Z)}; roles are learned from (n, width)")
+    return side_by_side(sequences, np.asarray(Z, dtype=np.float32))

@@ -15,8 +15,9 @@ from probes.choices import Pooling
 from probes.encoders.patch import Patches
 from probes.encoders.text import TextEncoder
 from probes.results import Row
+from probes.roles.rows import RowMaker
 from probes.roles.text.fits import Floats, SchemeFit
-from probes.roles.text.rows import RowMaker, output_rows
+from probes.roles.text.rows import output_rows
 from probes.roles.text.substitute import Reader, compare, substitute
 from probes.roles.text.surgery import Edit, replaced
 from probes.roles.text.texts import Texts

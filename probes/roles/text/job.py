@@ -23,12 +23,13 @@ from probes.files import write_whole
 from probes.results import Results, Row
 from probes.roles.digits.example import sentence_example
 from probes.roles.naming import parse_scheme
+from probes.roles.rows import RowMaker
 from probes.roles.schemes import RoleScheme
 from probes.roles.sequences import Sentence
 from probes.roles.text.fits import Kind, SchemeFit, fit_scheme
 from probes.roles.text.interventions import Group, Model, substitution_rows, surgery_rows
 from probes.roles.text.readers import LinearHead, Read, fit_head
-from probes.roles.text.rows import RowMaker, fit_rows
+from probes.roles.text.rows import fit_rows
 from probes.roles.text.settings import RolesTextConfig
 from probes.roles.text.substitute import n_steps
 from probes.roles.text.surgery import draw_edits

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
-from probes.roles.tpdn.bindings import Bindings, Floats, Ints
+from probes.roles.tpdn.bindings import Bindings, Floats, Ints, bound
 from probes.roles.tpdn.least_squares import Moments
 
 PRECISE = 1e-10
@@ -90,7 +90,7 @@ class FromMoments(Problem):
     ) -> None:
         self.n_fillers, self.n_roles = n_fillers, n_roles
         self._total = total
-        self.means, self.target_means, self._xx, self._xz = moments.centred()
+        _, _, self._xx, self._xz = moments.centred()
         self._xx.flat[:: len(self._xx) + 1] += penalty
         four = self._xx.reshape(n_fillers, n_roles, n_fillers, n_roles)
         self._by_fillers = np.ascontiguousarray(four.transpose(0, 2, 1, 3))
@@ -182,8 +182,7 @@ class FromRows(Problem):
         self._given = None if table is None else table[filler]
         self._n = bindings.n_sequences
         self._penalty = penalty
-        self.target_means = targets.mean(axis=0)
-        self._targets = targets - self.target_means
+        self._targets = targets - targets.mean(axis=0)
         self._total = float((self._targets**2).sum()) / self._n
 
     def _of_items(self, fillers: Floats) -> Floats:
@@ -196,9 +195,7 @@ class FromRows(Problem):
 
     def _bound(self, fillers: Floats, roles: Floats) -> Floats:
         """Sum the bindings of each sequence, centred, shape (n, filler_dim · role_dim)."""
-        f, r = self._of_items(fillers), roles[self._role]
-        items = (f[:, :, None] * r[:, None, :]).reshape(len(f), -1)
-        sums = _sum_by(self._sequence, items, self._n)
+        sums = bound(self._sequence, self._of_items(fillers), roles[self._role], self._n)
         return sums - sums.mean(axis=0)
 
     def solve_weights(self, fillers: Floats, roles: Floats) -> tuple[Floats, float]:

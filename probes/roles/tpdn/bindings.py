@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count, repeat
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -137,19 +140,36 @@ def number(sequences: Sequence[Fillers], scheme: RoleScheme) -> tuple[Bindings, 
     InputError
         If there is no item at all.
     """
-    fillers: dict[Hashable, int] = {}
-    flat = [fillers.setdefault(x, len(fillers)) for sequence in sequences for x in sequence]
-    if not flat:
+    fillers, filler = numbered(chain.from_iterable(sequences))
+    if not fillers:
         raise InputError(f"{len(sequences)} sequences without an item; give at least one filler")
     rows, roles, first = [], [], 0
     for part in scheme.parts:
-        known: dict[Role, int] = {}
-        rows.append(
-            [first + known.setdefault(r, len(known)) for s in sequences for r in part.roles(s)]
-        )
-        roles.append({role: first + k for role, k in known.items()})
+        known, row = numbered(chain.from_iterable(map(part.roles, sequences)), first)
+        rows.append(row)
+        roles.append(known)
         first += len(known)
-    return _bindings(sequences, flat, rows), Vocabulary(fillers, tuple(roles))
+    return _bindings(sequences, filler, rows), Vocabulary(fillers, tuple(roles))
+
+
+def numbered(values: Iterable[Hashable], first: int = 0) -> tuple[dict[Hashable, int], Ints]:
+    """Number values as they first come.
+
+    Parameters
+    ----------
+    values : iterable of hashable
+        As often as they occur.
+    first : int
+        Number of the first.
+
+    Returns
+    -------
+    dict of hashable to int, ndarray of shape (n,), int64
+        The number of each different value, and those of all values in order.
+    """
+    known: dict[Hashable, int] = defaultdict(count(first).__next__)
+    numbers = np.fromiter(map(known.__getitem__, values), np.int64)
+    return dict(known), numbers
 
 
 def renumber(sequences: Sequence[Fillers], scheme: RoleScheme, vocabulary: Vocabulary) -> Bindings:
@@ -169,23 +189,22 @@ def renumber(sequences: Sequence[Fillers], scheme: RoleScheme, vocabulary: Vocab
     Bindings
         With `UNSEEN` for what training lacks.
     """
-    fillers = vocabulary.fillers
-    flat = [fillers.get(x, UNSEEN) for sequence in sequences for x in sequence]
     rows = [
-        [known.get(r, UNSEEN) for s in sequences for r in part.roles(s)]
+        _looked_up(known, chain.from_iterable(map(part.roles, sequences)))
         for part, known in zip(scheme.parts, vocabulary.roles, strict=True)
     ]
-    return _bindings(sequences, flat, rows)
+    filler = _looked_up(vocabulary.fillers, chain.from_iterable(sequences))
+    return _bindings(sequences, filler, rows)
 
 
-def _bindings(sequences: Sequence[Fillers], fillers: list[int], roles: list[list[int]]) -> Bindings:
-    lengths = np.fromiter((len(s) for s in sequences), np.int64, len(sequences))
-    return Bindings(
-        len(sequences),
-        np.repeat(np.arange(len(sequences)), lengths),
-        np.asarray(fillers, dtype=np.int64),
-        np.asarray(roles, dtype=np.int64).reshape(len(roles), -1),
-    )
+def _looked_up(known: Mapping[Hashable, int], values: Iterable[Hashable]) -> Ints:
+    return np.fromiter(map(known.get, values, repeat(UNSEEN)), np.int64)
+
+
+def _bindings(sequences: Sequence[Fillers], filler: Ints, roles: list[Ints]) -> Bindings:
+    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+    of = np.repeat(np.arange(len(sequences)), lengths)
+    return Bindings(len(sequences), of, filler, np.stack(roles))
 
 
 def counts(bindings: Bindings, n_fillers: int, n_roles: int) -> sparse.csr_array:
@@ -237,6 +256,64 @@ def _summed(rows: Ints, columns: Ints, values: Floats, shape: tuple[int, int]) -
     return sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()  # sums what is twice
 
 
+def given_vectors(
+    embeddings: Mapping[Any, npt.NDArray[Any]], fillers: Collection[Hashable], n_trained: int
+) -> Floats:
+    """Lay out given embeddings of fillers, with a constant for the bias of their linear squeeze.
+
+    Parameters
+    ----------
+    embeddings : mapping of filler to ndarray of shape (dimension,)
+        Of each filler.
+    fillers : collection of hashable
+        In the order of their numbers, those of training first.
+    n_trained : int
+        How many are of training; by their root mean square all are divided.
+
+    Returns
+    -------
+    ndarray of shape (n_fillers, 1 + dimension)
+        The constant is 1.
+
+    Raises
+    ------
+    InputError
+        If a filler has no embedding.
+    """
+    for filler in fillers:
+        if filler not in embeddings:
+            raise InputError(f"no embedding of the filler {filler!r}; give one for each")
+    table = np.stack([np.asarray(embeddings[filler], np.float64) for filler in fillers])
+    size = np.sqrt((table[:n_trained] ** 2).mean()) or 1.0
+    return np.column_stack([np.ones(len(table)), table / size])
+
+
+def bound(sequence: Ints, fillers: Floats, roles: Floats, n: int) -> Floats:
+    """Sum the tensor products of the items of each sequence: Σ_i f_i ⊗ r_i.
+
+    Parameters
+    ----------
+    sequence : ndarray of shape (n_items,), int64
+        The sequence that each item stands in.
+    fillers, roles : ndarray of shape (n_items, filler_dim) and (n_items, role_dim)
+        Embeddings of each item.
+    n : int
+        Number of sequences.
+
+    Returns
+    -------
+    ndarray of shape (n, filler_dim · role_dim)
+        Made without the products of single items, which would be many.
+    """
+    dim = fillers.shape[1]
+    rows = sequence[:, None] * dim + np.arange(dim)
+    starts = np.arange(0, fillers.size + 1, dim)
+    placed = sparse.csc_array(
+        (fillers.reshape(-1), rows.reshape(-1), starts), shape=(n * dim, len(fillers))
+    )
+    return np.asarray(placed @ roles).reshape(n, -1)
+
+
 @dataclass(frozen=True)
 class Shares:
     """How much of some sequences training lacked.
@@ -255,15 +332,17 @@ class Shares:
     n: int
 
 
-def unseen(bindings: Bindings, knows_pair: Callable[[Ints, Ints], npt.NDArray[np.bool_]]) -> Shares:
+def unseen(bindings: Bindings, pairs: Ints, n_roles: int) -> Shares:
     """Measure how much of some sequences training lacked.
 
     Parameters
     ----------
     bindings : Bindings
         From `renumber`.
-    knows_pair : callable
-        From filler and role numbers to whether training had them together.
+    pairs : ndarray of shape (n_pairs,), int64
+        ``filler · n_roles + role`` of those that training had.
+    n_roles : int
+        Of the vocabulary.
 
     Returns
     -------
@@ -276,5 +355,5 @@ def unseen(bindings: Bindings, knows_pair: Callable[[Ints, Ints], npt.NDArray[np
     if n == 0:
         return Shares(0.0, 0.0, 0.0, 0)
     known = (filler >= 0) & (role >= 0)
-    known[known] = knows_pair(filler[known], role[known])
+    known &= np.isin(filler * n_roles + role, pairs)
     return Shares(float((filler < 0).mean()), float((role < 0).mean()), float((~known).mean()), n)

@@ -8,8 +8,9 @@ description lengths; and schemes that divide the items alike are reported as tie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from probes.errors import InputError
 from probes.roles.schemes import RoleScheme
 from probes.roles.sequences import Fillers
 from probes.roles.tpdn.additive import AdditiveTPDN
-from probes.roles.tpdn.bindings import Floats, Shares
+from probes.roles.tpdn.bindings import Floats, Shares, numbered
 from probes.roles.tpdn.decomposition import Decomposition
 from probes.roles.tpdn.ratios import estimate, mean_of
 from probes.stats import Interval
@@ -156,13 +157,10 @@ def division(scheme: RoleScheme, sequences: Sequence[Fillers]) -> tuple[tuple[in
     tuple of tuple of int
         For each part of the scheme, the roles of all items, numbered as they first occur.
     """
-    parts = []
-    for part in scheme.parts:
-        numbers: dict[Hashable, int] = {}
-        parts.append(
-            tuple(numbers.setdefault(r, len(numbers)) for s in sequences for r in part.roles(s))
-        )
-    return tuple(parts)
+    return tuple(
+        tuple(numbered(chain.from_iterable(map(part.roles, sequences)))[1].tolist())
+        for part in scheme.parts
+    )
 
 
 def description_length(

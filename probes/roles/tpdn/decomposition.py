@@ -145,13 +145,12 @@ class Decomposition(ABC):
 
     def unseen(self, sequences: Sequence[Fillers]) -> Shares:
         """Measure which shares of fillers, roles and filler-role pairs training lacked."""
-        n_roles = self.vocabulary_.n_roles
-        known = self._pairs
+        bindings = self._of_training(self._renumbered(sequences))
+        return unseen(bindings, self._pairs, self.n_roles_)
 
-        def knows(filler: Ints, role: Ints) -> npt.NDArray[np.bool_]:
-            return np.isin(filler * n_roles + role, known)
-
-        return unseen(self._renumbered(sequences), knows)
+    def _of_training(self, bindings: Bindings) -> Bindings:
+        """Leave out the fillers that are known from elsewhere."""
+        return bindings
 
     def errors(self, sequences: Sequence[Fillers], Z: npt.NDArray[Any]) -> Floats:
         """Give the squared error of each sequence, the mean over dimensions.

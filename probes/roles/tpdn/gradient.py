@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from probes.errors import InputError, unknown
 from probes.roles.schemes import RoleScheme
 from probes.roles.sequences import Fillers
-from probes.roles.tpdn.bindings import Bindings, Floats, number
+from probes.roles.tpdn.bindings import Bindings, Floats, bound, number
 from probes.roles.tpdn.decomposition import Decomposition, Dev, with_dev
 
 Recipe = Literal["paper", "master"]
@@ -93,11 +94,11 @@ class GradientTPDN(Decomposition):
             )
         flat, held_out = with_dev(sequences, Z, dev, self.random_state)
         every = [*sequences, *(dev[0] if dev is not None else ())]
-        kept = [s for s, held in zip(every, held_out, strict=True) if not held]
+        kept = [*compress(every, ~held_out)]
         training, self.vocabulary_ = number(kept, self.scheme)
         self._remember(training, np.asarray(Z))
         items = _padded(training, self._sizes, flat[~held_out])
-        asked = [s for s, held in zip(every, held_out, strict=True) if held]
+        asked = [*compress(every, held_out)]
         dev_items = _padded(self._renumbered(asked), self._sizes, flat[held_out])
         torch_state = torch.random.get_rng_state()
         torch.manual_seed(self.random_state)
@@ -140,13 +141,11 @@ class GradientTPDN(Decomposition):
     def _predict(self, bindings: Bindings) -> Floats:
         sequence, filler, role = bindings.triples
         f, r = self.filler_embeddings_[filler], self.role_embeddings_[role]
-        bound = np.zeros((bindings.n_sequences, self.filler_dim * self.role_dim))
-        np.add.at(bound, sequence, (f[:, :, None] * r[:, None, :]).reshape(len(f), bound.shape[1]))
-        return bound @ self.weights_ + self._bias
+        return bound(sequence, f, r, bindings.n_sequences) @ self.weights_ + self._bias
 
     def _binding(self, filler: int, role: int) -> Floats:
-        bound = np.outer(self.filler_embeddings_[filler], self.role_embeddings_[role])
-        return bound.reshape(-1) @ self.weights_
+        pair = np.outer(self.filler_embeddings_[filler], self.role_embeddings_[role])
+        return pair.reshape(-1) @ self.weights_
 
     @property
     def n_parameters_(self) -> int:

@@ -30,7 +30,7 @@ HALF = 10**0.5
 ENOUGH = 1.02
 """A weaker penalty is left untried where the last had this many times the best held-out loss."""
 
-DENSE = 0.02
+DENSE = 0.08
 """A design that holds more than this share of numbers is multiplied as a dense one."""
 
 
@@ -174,10 +174,11 @@ def fit_least_squares(
     primal = X.shape[1] <= int((~held_out).sum())
     fitted: _Primal | _Dual = (_Primal if primal else _Dual)(X, Z, ~held_out)
     losses: dict[float, Floats] = {}
+    X_held, Z_held = X[held_out], Z[held_out]
 
     def ask(some: Sequence[float]) -> None:
         for penalty in some:
-            errors = (fitted.predict(penalty, X[held_out]) - Z[held_out]) ** 2
+            errors = (fitted.predict(penalty, X_held) - Z_held) ** 2
             losses[penalty] = errors.reshape(len(errors), n_layers, -1).mean(axis=(0, 2))
             if (losses[penalty] > ENOUGH * np.minimum.reduce(list(losses.values()))).all():
                 break

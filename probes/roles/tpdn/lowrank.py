@@ -12,7 +12,15 @@ from probes.errors import InputError
 from probes.roles.schemes import Role, RoleScheme
 from probes.roles.sequences import Fillers
 from probes.roles.tpdn.alternating import Factors, FromMoments, FromRows, Problem
-from probes.roles.tpdn.bindings import Bindings, Floats, counts, number, weighted
+from probes.roles.tpdn.bindings import (
+    Bindings,
+    Floats,
+    bound,
+    counts,
+    given_vectors,
+    number,
+    weighted,
+)
 from probes.roles.tpdn.decomposition import Decomposition, Dev, with_dev
 from probes.roles.tpdn.least_squares import PENALTIES, Moments, fit_least_squares
 
@@ -141,12 +149,8 @@ class TPDN(Decomposition):
         """Give the fillers' fixed vectors, and a constant for the bias of the squeeze."""
         if self.embeddings is None:
             return None
-        for filler in self.vocabulary_.fillers:
-            if filler not in self.embeddings:
-                raise InputError(f"no embedding of the filler {filler!r}; give one for each")
-        table = np.stack([np.asarray(self.embeddings[f], float) for f in self.vocabulary_.fillers])
-        size = np.sqrt((table**2).mean()) or 1.0
-        return np.column_stack([np.ones(len(table)), table / size])
+        fillers = self.vocabulary_.fillers
+        return given_vectors(self.embeddings, fillers, len(fillers))
 
     def _design(self, bindings: Bindings) -> Any:
         n_roles = self.vocabulary_.n_roles
@@ -186,15 +190,16 @@ class TPDN(Decomposition):
         given = self._table
         self.filler_embeddings_ = factors.fillers if given is None else given @ factors.fillers
         self.role_embeddings_, self.weights_ = factors.roles, factors.weights
-        self._intercept = np.zeros(targets.shape[1])
-        self._intercept = (targets - self._predict(bindings)).mean(axis=0)
+        _, filler, role = bindings.triples
+        bound_sum = self.filler_embeddings_[filler].T @ self.role_embeddings_[role]
+        means = np.tensordot(bound_sum, self.weights_, 2) / bindings.n_sequences
+        self._intercept = targets.mean(axis=0) - means
 
     def _predict(self, bindings: Bindings) -> Floats:
         sequence, filler, role = bindings.triples
         f, r = self.filler_embeddings_[filler], self.role_embeddings_[role]
-        bound = np.zeros((bindings.n_sequences, f.shape[1] * r.shape[1]))
-        np.add.at(bound, sequence, (f[:, :, None] * r[:, None, :]).reshape(len(f), bound.shape[1]))
-        return bound @ self.weights_.reshape(bound.shape[1], -1) + self._intercept
+        sums = bound(sequence, f, r, bindings.n_sequences)
+        return sums @ self.weights_.reshape(sums.shape[1], -1) + self._intercept
 
     def _binding(self, filler: int, role: int) -> Floats:
         f, r = self.filler_embeddings_[filler], self.role_embeddings_[role]
