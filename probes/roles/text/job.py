@@ -94,12 +94,12 @@ def _run(config: RolesTextConfig, progress: Progress) -> None:
     pooling = config.pooling or default_pooling(encoder)
     own = head if pooling == "last" else None
     corpus = load_corpus(
+        schemes,
         config.task.load(),
         shortest=config.shortest,
         longest=config.longest,
         pipeline=config.pipeline,
         answers=None if own is not None else config.answers,
-        parsed=any("tree:parse" in name for name in config.schemes),
     )
     layers = parse_layers(config.layers, encoder.layers)
     clock.stop("load")
