@@ -28,6 +28,7 @@ from probes.roles.text.texts import Texts
 from probes.roles.text.words import BEFORE, word_components
 from probes.roles.tpdn.additive import AdditiveTPDN
 from probes.roles.tpdn.ratios import estimate, explained, mean_of
+from probes.task import sentence_task
 
 CLASSES = {"a": "D", "the": "D", "on": "P"}
 CLASSES |= dict.fromkeys(("dog", "light", "sailors", "children", "she", "reports"), "N")
@@ -240,6 +241,32 @@ def test_shares_are_one_where_nothing_is_left_and_nought_where_all_is():
     assert difference.value == pytest.approx(0.25)
     noisy = estimate((1.0, explained(whole * np.random.default_rng(1).uniform(0, 1, 150), whole)))
     assert noisy.low < 0.5 < noisy.high and noisy.high - noisy.low < 0.2
+
+
+def test_sentences_of_one_document_are_not_counted_as_many():
+    random = np.random.default_rng(0)
+    whole = random.uniform(1, 2, 150)
+    left = whole * random.uniform(0, 1, 150)
+    once = estimate((1.0, explained(left, whole)))
+    thrice = (1.0, explained(left.repeat(3), whole.repeat(3)))
+    again = estimate(thrice, codes=np.arange(150).repeat(3))
+    assert (again.n, again.n_groups) == (450, 150)
+    assert (again.low, again.high) == pytest.approx((once.low, once.high), abs=2e-3)
+    alone = estimate(thrice)
+    assert alone.high - alone.low < 0.7 * (once.high - once.low)
+
+
+def test_an_interval_names_what_it_counts():
+    words = [["a", "b"]] * 200
+    groups = [str(k // 4) for k in range(200)]
+    task = sentence_task(
+        [" ".join(row) for row in words], ["x"] * 200, splits=["test"] * 200, groups=groups,
+        group_kind="document", name="t", labelling="l",
+    )  # fmt: skip
+    documents = RowMaker({}).over(task, np.arange(200))
+    assert documents.by == "document" and documents.codes.max() == 49
+    edits = RowMaker({}).over(task, np.array([3, 3, 8]))  # one sentence, edited twice
+    assert edits.by == "sentence" and edits.codes.tolist() == [0, 0, 1]
 
 
 @pytest.mark.slow

@@ -160,6 +160,7 @@ def _fit(
     sentences: dict[str, list[Sentence]] = {split: corpus.sentences(split) for split in SPLITS}
     kinds: tuple[Kind, ...] = ("given", "additive") if config.additive else ("given",)
     rows: list[Row] = []
+    over = make.over(corpus.task, corpus.rows["test"])
     groups: list[Group] = []
     widths = {layer: store.layout.widths[layer] for layer in layers}
     n_fits = len(kinds) * len(schemes) * len(set(widths.values()))
@@ -182,7 +183,7 @@ def _fit(
                         )
                     )
                     advance(1)
-                rows += fit_rows(make, fits, here, Z["test"])
+                rows += fit_rows(over, fits, here, Z["test"])
                 if kind == "given":
                     mean = Z["train"].mean(axis=1, dtype=np.float64)
                     groups.append(Group(here, mean, tuple(fits)))
@@ -221,13 +222,15 @@ def _intervene(
     progress: Progress,
 ) -> list[Row]:
     rows: list[Row] = []
-    test = corpus.texts.take(corpus.rows["test"])
+    numbers = corpus.rows["test"]
+    test = corpus.texts.take(numbers)
     n_layers = sum(len(group.layers) for group in groups)
     random = np.random.default_rng([config.seed, 2])
     if n := min(config.substitutions, len(test)):
-        chosen = test.take(np.sort(random.permutation(len(test))[:n]))
+        chosen = np.sort(random.permutation(len(test))[:n])
+        over = make.over(corpus.task, numbers[chosen])
         with progress.stage("substitute · layers", n_steps(n, n_layers)) as advance:
-            rows += substitution_rows(make, model, groups, chosen, advance)
+            rows += substitution_rows(over, model, groups, test.take(chosen), advance)
     if config.edits:
         edits = draw_edits(
             test.sentences,
@@ -236,8 +239,9 @@ def _intervene(
             annotation=config.alike,
             seed=config.seed,
         )
+        over = make.over(corpus.task, numbers[[edit.sentence for edit in edits]])
         with progress.stage("surgery · layers", n_steps(len(edits), n_layers)) as advance:
-            rows += surgery_rows(make, model, groups, test, edits, advance)
+            rows += surgery_rows(over, model, groups, test, edits, advance)
     return rows
 
 

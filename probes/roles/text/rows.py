@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from probes.metrics import Statistic
+from probes.diagnostic.score import groups_of
+from probes.metrics import Codes, Statistic
 from probes.results import Row
 from probes.roles.text.fits import Floats, SchemeFit
 from probes.roles.text.substitute import (
@@ -23,8 +25,7 @@ from probes.roles.text.substitute import (
 )
 from probes.roles.tpdn.ratios import estimate, explained, mean_of
 from probes.stats import Interval, interval
-
-BASIS = "by sentence"
+from probes.task import Task
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,25 @@ class RowMaker:
         The columns that are the same in every row.
     seed : int
         Of resamples: equal in all rows, so that differences are of the same resamples.
+    codes : ndarray of shape (n_sentences,), int64, optional
+        The group of each sentence; by default each is one.
+    by : str
+        What a group is.
     """
 
     fixed: Mapping[str, Any]
     seed: int = 0
+    codes: Codes | None = None
+    by: str = "sentence"
+
+    def over(self, task: Task, sentences: npt.NDArray[np.int64]) -> RowMaker:
+        """Make rows of some sentences of a task, by documents where there are enough of them."""
+        codes, by = groups_of(task, sentences)
+        return dataclasses.replace(self, codes=codes, by=by)
+
+    def estimate(self, *parts: tuple[float, Statistic]) -> Interval:
+        """Estimate a weighted sum of statistics over the sentences."""
+        return estimate(*parts, codes=self.codes, seed=self.seed)
 
     def row(
         self,
@@ -63,7 +79,7 @@ class RowMaker:
             value=found.value,
             low=found.low,
             high=found.high,
-            interval=f"{found.method} {BASIS}" if found.low is not None else found.method,
+            interval=f"{found.method} by {self.by}" if found.low is not None else found.method,
             n=found.n,
             n_groups=found.n_groups,
             n_asked=found.n if n_asked is None else n_asked,
@@ -125,16 +141,16 @@ def _fit_rows(
     relative = errors / fit.random[k] if varies else np.full(len(errors), np.nan)
     own = (1.0, explained(errors, spread))
     found = {
-        "mse": estimate((1.0, mean_of(errors)), seed=make.seed),
-        "r2": estimate(own, seed=make.seed),
-        "normalised-mse": estimate((1.0, mean_of(relative)), seed=make.seed),
+        "mse": make.estimate((1.0, mean_of(errors))),
+        "r2": make.estimate(own),
+        "normalised-mse": make.estimate((1.0, mean_of(relative))),
     }
     if fit is not bow:
         of_bow = (-1.0, explained(bow.errors[k], spread))
-        found["r2-over-bow"] = estimate(own, of_bow, seed=make.seed)
+        found["r2-over-bow"] = make.estimate(own, of_bow)
     if fit.permuted is not None:
         control = (-1.0, explained(fit.permuted[k], spread))
-        found["r2-over-permuted"] = estimate(own, control, seed=make.seed)
+        found["r2-over-permuted"] = make.estimate(own, control)
     shares = {"fillers": fit.shares.fillers, "roles": fit.shares.roles, "pairs": fit.shares.pairs}
     return [
         *(make.row(layer, method, metric, one, **of) for metric, one in found.items()),
@@ -194,14 +210,13 @@ def _output_rows(
     method, of = variant
     n = len(one.bits)
     right = np.ones(n, dtype=np.int64)
-    agreement = interval(
-        "accuracy", right, one.agree.astype(np.int64), np.arange(n), seed=make.seed
-    )
+    groups = np.arange(n) if make.codes is None else make.codes
+    agreement = interval("accuracy", right, one.agree.astype(np.int64), groups, seed=make.seed)
     rows = [
         make.row(layer, method, "agreement", agreement, **of),
-        make.row(layer, method, "kl", estimate((1.0, mean_bits(one)), seed=make.seed), **of),
+        make.row(layer, method, "kl", make.estimate((1.0, mean_bits(one))), **of),
     ]
-    if one is baseline or method in BASELINES:
+    if method in BASELINES:
         return rows
     read = is_read(baseline)
     for metric, statistic in (("kl-restored", restored), ("state-restored", restored_state)):
@@ -212,9 +227,7 @@ def _output_rows(
         for name, parts in terms.items():
             found = Interval(None, None, None, f"unread (under {UNREAD} bit)", n, n)
             rows.append(
-                make.row(
-                    layer, method, name, estimate(*parts, seed=make.seed) if read else found, **of
-                )
+                make.row(layer, method, name, make.estimate(*parts) if read else found, **of)
             )
     return rows
 
