@@ -22,7 +22,7 @@ from probes.roles.text.job import run_text
 from probes.roles.text.rows import RowMaker, fit_rows
 from probes.roles.text.settings import RolesTextConfig
 from probes.roles.text.substitute import compare, is_read, restored, restored_state, substitute
-from probes.roles.text.surgery import difference, draw_edits, replaced
+from probes.roles.text.surgery import draw_edits, replaced
 from probes.roles.text.tables import tables, unseen_table
 from probes.roles.text.texts import Texts
 from probes.roles.text.words import BEFORE, word_components
@@ -106,7 +106,7 @@ def test_surgery_with_an_exact_decomposition_puts_the_edited_sentence_in(model, 
     put = {}
     for layer, Z in own.items():
         exact = AdditiveTPDN(WHOLE, penalties=[1e-12]).fit(both, Z, dev=(both, Z))
-        cut = Z[:9] + difference(exact, before, after)
+        cut = Z[:9] + (exact.predict(after) - exact.predict(before))
         put[layer] = torch.from_numpy(np.stack([cut, Z[9:]]).astype(np.float32))
     texts, wanted = [text(s) for s in before], [text(s) for s in after]
     found = substitute(encoder, reader, texts, pooling, put, references=wanted)
@@ -123,7 +123,8 @@ def test_surgery_moves_an_encoding_by_two_bindings():
     fitted = AdditiveTPDN(scheme).fit(some, Z)
     edit = draw_edits(some, some, 1)[0]
     old = some[edit.sentence]
-    move = difference(fitted, [old], [replaced(old, edit.position, edit.new)])[:, 0]
+    lost, gained = fitted.predict([old, replaced(old, edit.position, edit.new)]).swapaxes(0, 1)
+    move = gained - lost
     expected = 0
     for part, roles in enumerate(p.roles(old) for p in scheme.parts):
         for sign, word in ((1, edit.new), (-1, edit.old)):
