@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import gc
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from probes import configs
 from probes.choices import Pooling
-from probes.diagnostic.folder import claimed, make_folder
-from probes.diagnostic.run import Progress, Silent
+from probes.diagnostic.folder import claimed, store_folder, write_run
+from probes.diagnostic.run import Progress, Silent, fill
 from probes.encoders import TextEncoder, parse_layers
 from probes.encoders.head import load_with_head
-from probes.files import write_whole
 from probes.results import Results, Row
 from probes.roles.digits.example import sentence_example
 from probes.roles.naming import parse_scheme
@@ -34,7 +32,7 @@ from probes.roles.text.substitute import n_steps
 from probes.roles.text.surgery import draw_edits
 from probes.roles.text.texts import Corpus, load_corpus
 from probes.roles.text.words import word_components
-from probes.states import ActivationStore, extract
+from probes.states import ActivationStore
 from probes.states.extract import default_pooling
 from probes.task import SPLITS
 
@@ -62,7 +60,7 @@ def run_text(config: RolesTextConfig, progress: Progress | None = None) -> Path:
         If the disk has no room.
     """
     out = Path(config.out)
-    with claimed(out, cast(Any, config)):
+    with claimed(out, config):
         _run(config, progress or Silent())
     return out
 
@@ -82,8 +80,7 @@ class _Clock:
 
 def _run(config: RolesTextConfig, progress: Progress) -> None:
     clock = _Clock(time.perf_counter(), {})
-    root = Path(config.store) if config.store else Path(config.out).parent / "store"
-    make_folder(root, "--store")
+    root = store_folder(config.out, config.store)
     schemes = [parse_scheme(name) for name in config.with_bow]
     encoder, head = load_with_head(
         config.model,
@@ -103,7 +100,9 @@ def _run(config: RolesTextConfig, progress: Progress) -> None:
     )
     layers = parse_layers(config.layers, encoder.layers)
     clock.stop("load")
-    store = _filled(corpus, encoder, pooling, layers, str(root), progress)
+    read = {*layers, *([] if own is not None else encoder.layers[-1:])}
+    wanted = tuple(name for name in encoder.layers if name in read)
+    store = fill(corpus.task, encoder, root, progress, layers=wanted, pooling=pooling)
     clock.stop("encode")
     make = RowMaker(_fixed(config, corpus, encoder, store), config.seed)
     rows, groups = _fit(config, schemes, corpus, encoder, store, layers, make, progress)
@@ -119,29 +118,7 @@ def _run(config: RolesTextConfig, progress: Progress) -> None:
     }
     del encoder, model
     gc.collect()  # hooks tie a model to its reader in a circle
-    _write(Path(config.out), rows, about)
-
-
-def _filled(
-    corpus: Corpus,
-    encoder: TextEncoder,
-    pooling: Pooling,
-    layers: Sequence[str],
-    root: str,
-    progress: Progress,
-) -> ActivationStore:
-    title = f"encode sentences · {Path(encoder.name).name}"
-    top = encoder.layers[-1]
-    wanted = tuple(name for name in encoder.layers if name in {*layers, top})
-    return extract(
-        corpus.task,
-        encoder,
-        root,
-        layers=wanted,
-        pooling=pooling,
-        stage=lambda n: progress.stage(title, n),
-        say=progress.say,
-    )
+    write_run(Path(config.out), Results(rows), about)
 
 
 def _fit(
@@ -193,22 +170,16 @@ def _fit(
 def _encodings(
     store: ActivationStore, layers: Sequence[str], corpus: Corpus
 ) -> dict[str, npt.NDArray[np.float32]]:
-    width = store.layout.widths[layers[0]]
-    found = {
-        split: np.empty((len(layers), len(rows), width), np.float32)
+    return {
+        split: np.stack([store.X(layer, rows) for layer in layers])
         for split, rows in corpus.rows.items()
     }
-    for k, layer in enumerate(layers):
-        X = store.X(layer)
-        for split, rows in corpus.rows.items():
-            found[split][k] = X[rows]
-    return found
 
 
 def _fitted_head(corpus: Corpus, encoder: TextEncoder, store: ActivationStore) -> LinearHead:
-    X, labels = store.X(encoder.layers[-1]), corpus.task.labels
+    top, labels = encoder.layers[-1], corpus.task.labels
     return fit_head(
-        {split: X[rows] for split, rows in corpus.rows.items()},
+        {split: store.X(top, rows) for split, rows in corpus.rows.items()},
         {split: labels[rows].tolist() for split, rows in corpus.rows.items()},
     )
 
@@ -296,11 +267,3 @@ def _about(
         "citation": task.citation,
         "store": str(store.folder),
     }
-
-
-def _write(out: Path, rows: Sequence[Row], about: dict[str, Any]) -> None:
-    results = Results(rows)
-    results.save(out / "results.jsonl")
-    results.save(out / "results.parquet")
-    text = json.dumps(about, ensure_ascii=False, indent=1)
-    write_whole(out / "run.json", (text + "\n").encode())
