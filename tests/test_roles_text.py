@@ -13,6 +13,7 @@ import zoo
 from probes.encoders import TextEncoder
 from probes.encoders.head import load_with_head
 from probes.encoders.patch import Patches
+from probes.errors import InputError
 from probes.results import Results
 from probes.roles.naming import parse_scheme
 from probes.roles.schemes import Own
@@ -332,3 +333,20 @@ def test_a_run_answers_for_every_layer_and_scheme_and_again_alike(
     top = results.one(method="edited-state", metric="kl", layer=layers[-1])
     assert top.value < 1e-5
     assert len(list(tables(results))) == 7 and unseen_table(results).row_count == 4
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [({"alike": "upos"}, "no annotation 'upos'"), ({"pooling": "max"}, "cannot be put back")],
+)
+def test_what_cannot_be_put_in_is_refused_before_anything_is_fitted(
+    setting, said, tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("probes.roles.text.job._fit", None)
+    with pytest.raises(InputError, match=said):
+        run_text(
+            RolesTextConfig(
+                model=tiny("bert"), task=English(sentences=150), out=str(tmp_path / "run"),
+                schemes=("ltr",), shortest=3, answers="pos", **setting,
+            )
+        )  # fmt: skip

@@ -63,7 +63,7 @@ def fill(
     root: Path,
     progress: Progress,
     *,
-    note: str = "",
+    is_random: bool = False,
     told: Sequence[Path] = (),
     **options: Any,
 ) -> ActivationStore:
@@ -75,8 +75,8 @@ def fill(
         As `extract`.
     progress : Progress
         Is told of the pass.
-    note : str
-        Stands behind the model's name.
+    is_random : bool
+        Whether the model has random weights: of its store nothing but the pass is told.
     told : sequence of Path
         Stores of which it was said already.
     **options
@@ -87,14 +87,16 @@ def fill(
     ActivationStore
         As `extract`.
     """
-    title = f"encode {task.unit}s · {Path(encoder.name).name}{note}"
+    name = Path(encoder.name).name + (" (random weights)" if is_random else "")
+    title = f"encode {task.unit}s · {name}"
     opened: list[int] = []
 
     def stage(n: int) -> Stage:
         opened.append(n)
         return progress.stage(title, n)
 
-    store = extract(task, encoder, str(root), stage=stage, **{"say": progress.say, **options})
+    say = Silent().say if is_random else progress.say
+    store = extract(task, encoder, str(root), stage=stage, say=say, **options)
     if not opened and store.folder not in told:
         progress.say(f"{title}: already in {store.folder}")
     return store
@@ -227,7 +229,7 @@ def _encode(
             encoder,
             root,
             progress,
-            note="" if like is None else " (random weights)",
+            is_random=like is not None,
             told=[store.folder for store in stores],
             layers=layers,
             pooling=pooling,
@@ -237,7 +239,6 @@ def _encode(
             dtype=config.store_dtype,
             deterministic=config.deterministic,
             world=world,
-            say=progress.say if like is None else Silent().say,
         )
         stores.append(store)
     about = {

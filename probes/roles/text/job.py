@@ -29,7 +29,7 @@ from probes.roles.text.readers import LinearHead, Read, fit_head
 from probes.roles.text.rows import RowMaker, fit_rows
 from probes.roles.text.settings import RolesTextConfig
 from probes.roles.text.substitute import n_steps
-from probes.roles.text.surgery import draw_edits
+from probes.roles.text.surgery import Edit, draw_edits
 from probes.roles.text.texts import Corpus, load_corpus
 from probes.roles.text.words import word_components
 from probes.states import ActivationStore
@@ -98,18 +98,19 @@ def _run(config: RolesTextConfig, progress: Progress) -> None:
         pipeline=config.pipeline,
         answers=None if own is not None else config.answers,
     )
+    edits = _edits(config, corpus)
     layers = parse_layers(config.layers, encoder.layers)
     clock.stop("load")
     read = {*layers, *([] if own is not None else encoder.layers[-1:])}
     wanted = tuple(name for name in encoder.layers if name in read)
     store = fill(corpus.task, encoder, root, progress, layers=wanted, pooling=pooling)
+    reader: Read = own if own is not None else _fitted_head(corpus, encoder, store)
     clock.stop("encode")
     make = RowMaker(_fixed(config, corpus, encoder, store), config.seed)
     rows, groups = _fit(config, schemes, corpus, encoder, store, layers, make, progress)
     clock.stop("fit")
-    reader: Read = own if own is not None else _fitted_head(corpus, encoder, store)
     model = Model(encoder, reader, pooling)
-    rows += _intervene(config, corpus, model, groups, make, progress)
+    rows += _intervene(config, corpus, edits, model, groups, make, progress)
     clock.stop("substitution and surgery")
     about = _about(config, corpus, encoder, store, pooling, reader) | {
         "layers": list(layers),
@@ -184,9 +185,22 @@ def _fitted_head(corpus: Corpus, encoder: TextEncoder, store: ActivationStore) -
     )
 
 
+def _edits(config: RolesTextConfig, corpus: Corpus) -> list[Edit]:
+    if not config.edits:
+        return []
+    return draw_edits(
+        corpus.sentences("test"),
+        corpus.sentences("train"),
+        config.edits,
+        annotation=config.alike,
+        seed=config.seed,
+    )
+
+
 def _intervene(
     config: RolesTextConfig,
     corpus: Corpus,
+    edits: Sequence[Edit],
     model: Model,
     groups: Sequence[Group],
     make: RowMaker,
@@ -202,14 +216,7 @@ def _intervene(
         over = make.over(corpus.task, numbers[chosen])
         with progress.stage("substitute · layers", n_steps(n, n_layers)) as advance:
             rows += substitution_rows(over, model, groups, test.take(chosen), advance)
-    if config.edits:
-        edits = draw_edits(
-            test.sentences,
-            corpus.sentences("train"),
-            config.edits,
-            annotation=config.alike,
-            seed=config.seed,
-        )
+    if edits:
         over = make.over(corpus.task, numbers[[edit.sentence for edit in edits]])
         with progress.stage("surgery · layers", n_steps(len(edits), n_layers)) as advance:
             rows += surgery_rows(over, model, groups, test, edits, advance)
