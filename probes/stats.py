@@ -216,11 +216,10 @@ def contrast_interval(
     ]
     single = len(parts) == 1 and parts[0][0] == 1.0
     value = parts[0][1].value
-    if single and metric in ("accuracy", "macro-f1") and value in (0.0, 1.0):
-        count = (len(codes), n_groups)
-        if n_groups < 2:
-            return Interval(value, None, None, "", *count)
-        return Interval(value, *_exact(value, n_groups, level), "exact, groups as trials", *count)
+    is_edge = metric in ("accuracy", "macro-f1") and value in (0.0, 1.0)
+    if single and is_edge and n_groups > 1:
+        low, high = _exact(value, n_groups, level)
+        return Interval(value, low, high, "exact, groups as trials", len(codes), n_groups)
     return interval_of(
         parts,
         codes,
@@ -267,10 +266,8 @@ def interval_of(
     count = (len(codes), n_groups)
     if not np.isfinite(value):
         return Interval(None, None, None, "", *count)
-    if n_groups < 2:
+    if n_groups < 2 or not np.bincount(codes, influence).any():  # groups that do not differ
         return Interval(value, None, None, "", *count)
-    if not np.bincount(codes, influence).any():
-        return Interval(value, None, None, "", *count)  # the groups do not differ: nothing to learn
     reach, widening, effective = _reach(influence, codes, n_groups, level)
     if n_groups in RESAMPLED and effective >= FEWEST_EFFECTIVE:
         draws = np.concatenate(

@@ -170,7 +170,7 @@ def test_layers_up_to_k_compute_no_block_above_and_give_the_same_bits(tiny, fami
     encoder = TextEncoder.from_pretrained(tiny(family))
     whole = encoder.hidden_states(SENTENCES[:3], encoder.layers)
     executed = []
-    name = encoder._reader.semantics["blocks"]
+    name = encoder.reader.semantics["blocks"]
     for block in encoder.model.get_submodule(name):
         block.register_forward_hook(lambda *_: executed.append(1))
     for k in range(encoder.n_layers + 1):

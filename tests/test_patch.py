@@ -100,7 +100,7 @@ def test_what_is_put_in_at_the_last_layer_is_what_is_read(encoders, family, pool
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gemma2", "opt"])
 def test_stored_keys_and_values_give_what_the_whole_pass_gives(encoders, family):
     encoder = encoders(family)[0]
-    fast, slow = (Patches(encoder, TEXTS, "last", use_cache=use) for use in (None, False))
+    fast, slow = (Patches(encoder, TEXTS, "last", shorten=shorten) for shorten in (True, False))
     assert fast.uses_cache
     for layer, own in slow.own(encoder.layers).items():
         put = torch.stack([own.roll(1, 0), 0.3 * own, own.mean(0).expand_as(own)])

@@ -23,6 +23,7 @@ from probes.roles.naming import SIX, parse_scheme
 from probes.roles.text.corpus import narrowed, select, sentences_of
 from probes.roles.text.labels import places, role_labels
 from probes.roles.text.probe_job import run_roles_probe
+from probes.roles.text.texts import load_corpus
 from probes.task import word_task
 
 
@@ -104,6 +105,8 @@ def test_texts_without_a_tree_are_left_out_of_all_schemes_where_one_needs_it():
     assert len(alone.texts) == 40
     for name in ("ltr+tree", "ltr*tree:parse"):
         assert len(role_labels(tasks, schemes(name))[0].texts) == 30
+        fitted = load_corpus(schemes(name), tasks, shortest=5, longest=12)
+        assert fitted.task.texts == ltr.texts and fitted.task.counts == ltr.counts
 
 
 def test_what_a_scheme_lacks_is_named():

@@ -13,6 +13,7 @@ import zoo
 from probes.encoders import TextEncoder
 from probes.encoders.head import load_with_head
 from probes.encoders.patch import Patches
+from probes.errors import InputError
 from probes.results import Results
 from probes.roles.naming import parse_scheme
 from probes.roles.rows import RowMaker
@@ -23,12 +24,13 @@ from probes.roles.text.job import run_text
 from probes.roles.text.rows import fit_rows
 from probes.roles.text.settings import RolesTextConfig
 from probes.roles.text.substitute import compare, is_read, restored, restored_state, substitute
-from probes.roles.text.surgery import difference, draw_edits, replaced
+from probes.roles.text.surgery import draw_edits, replaced
 from probes.roles.text.tables import tables
 from probes.roles.text.texts import Texts
 from probes.roles.text.words import BEFORE, word_components
 from probes.roles.tpdn.additive import AdditiveTPDN
 from probes.roles.tpdn.ratios import estimate, explained, mean_of
+from probes.task import sentence_task
 
 CLASSES = {"a": "D", "the": "D", "on": "P"}
 CLASSES |= dict.fromkeys(("dog", "light", "sailors", "children", "she", "reports"), "N")
@@ -106,7 +108,7 @@ def test_surgery_with_an_exact_decomposition_puts_the_edited_sentence_in(model, 
     put = {}
     for layer, Z in own.items():
         exact = AdditiveTPDN(WHOLE, penalties=[1e-12]).fit(both, Z, dev=(both, Z))
-        cut = Z[:9] + difference(exact, before, after)
+        cut = Z[:9] + (exact.predict(after) - exact.predict(before))
         put[layer] = torch.from_numpy(np.stack([cut, Z[9:]]).astype(np.float32))
     texts, wanted = [text(s) for s in before], [text(s) for s in after]
     found = substitute(encoder, reader, texts, pooling, put, references=wanted)
@@ -123,7 +125,8 @@ def test_surgery_moves_an_encoding_by_two_bindings():
     fitted = AdditiveTPDN(scheme).fit(some, Z)
     edit = draw_edits(some, some, 1)[0]
     old = some[edit.sentence]
-    move = difference(fitted, [old], [replaced(old, edit.position, edit.new)])[:, 0]
+    lost, gained = fitted.predict([old, replaced(old, edit.position, edit.new)]).swapaxes(0, 1)
+    move = gained - lost
     expected = 0
     for part, roles in enumerate(p.roles(old) for p in scheme.parts):
         for sign, word in ((1, edit.new), (-1, edit.old)):
@@ -243,6 +246,32 @@ def test_shares_are_one_where_nothing_is_left_and_nought_where_all_is():
     assert noisy.low < 0.5 < noisy.high and noisy.high - noisy.low < 0.2
 
 
+def test_sentences_of_one_document_are_not_counted_as_many():
+    random = np.random.default_rng(0)
+    whole = random.uniform(1, 2, 150)
+    left = whole * random.uniform(0, 1, 150)
+    once = estimate((1.0, explained(left, whole)))
+    thrice = (1.0, explained(left.repeat(3), whole.repeat(3)))
+    again = estimate(thrice, codes=np.arange(150).repeat(3))
+    assert (again.n, again.n_groups) == (450, 150)
+    assert (again.low, again.high) == pytest.approx((once.low, once.high), abs=2e-3)
+    alone = estimate(thrice)
+    assert alone.high - alone.low < 0.7 * (once.high - once.low)
+
+
+def test_an_interval_names_what_it_counts():
+    words = [["a", "b"]] * 200
+    groups = [str(k // 4) for k in range(200)]
+    task = sentence_task(
+        [" ".join(row) for row in words], ["x"] * 200, splits=["test"] * 200, groups=groups,
+        group_kind="document", name="t", labelling="l",
+    )  # fmt: skip
+    documents = RowMaker({}).over(task, np.arange(200))
+    assert documents.by == "document" and documents.codes.max() == 49
+    edits = RowMaker({}).over(task, np.array([3, 3, 8]))  # one sentence, edited twice
+    assert edits.by == "sentence" and edits.codes.tolist() == [0, 0, 1]
+
+
 @pytest.mark.slow
 def test_intervals_of_shares_hold_what_they_should():
     hits, n = 0, 400
@@ -305,3 +334,20 @@ def test_a_run_answers_for_every_layer_and_scheme_and_again_alike(
     top = results.one(method="edited-state", metric="kl", layer=layers[-1])
     assert top.value < 1e-5
     assert len(list(tables(results, 80))) == 8
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [({"alike": "upos"}, "no annotation 'upos'"), ({"pooling": "max"}, "cannot be put back")],
+)
+def test_what_cannot_be_put_in_is_refused_before_anything_is_fitted(
+    setting, said, tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("probes.roles.text.job._fit", None)
+    with pytest.raises(InputError, match=said):
+        run_text(
+            RolesTextConfig(
+                model=tiny("bert"), task=English(sentences=150), out=str(tmp_path / "run"),
+                schemes=("ltr",), shortest=3, answers="pos", **setting,
+            )
+        )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from probes import configs
 from probes.errors import InputError
 from probes.files import write_whole
+from probes.results import Results
 
 
 @contextmanager
@@ -52,6 +54,21 @@ def make_folder(folder: Path, flag: str) -> None:
         raise InputError(
             f"no folder can be made at {folder} ({error.strerror}); choose another {flag}"
         ) from None
+
+
+def store_folder(out: str, store: str | None) -> Path:
+    """Make the folder of activation stores: the one that is named, or `store` beside the run's."""
+    folder = Path(store) if store else Path(out).parent / "store"
+    make_folder(folder, "--store")
+    return folder
+
+
+def write_run(out: Path, results: Results, run: dict[str, Any]) -> None:
+    """Write what a run found, and what there is to know of it."""
+    results.save(out / "results.jsonl")
+    results.save(out / "results.parquet")
+    text = json.dumps(run, ensure_ascii=False, indent=1)
+    write_whole(out / "run.json", (text + "\n").encode())
 
 
 def _first_difference(saved: Path, config: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import platform
 import shlex
 import time
@@ -17,9 +16,8 @@ import numpy as np
 
 import probes
 from probes import configs
-from probes.choices import Pooling
 from probes.configs import ProbeConfig
-from probes.diagnostic.folder import claimed, make_folder
+from probes.diagnostic.folder import claimed, store_folder, write_run
 from probes.diagnostic.layers import LayerReport, probe_layers, unseen_type_share
 from probes.diagnostic.plan import Plan
 from probes.diagnostic.predictions import PREDICTIONS, prediction_columns
@@ -57,6 +55,51 @@ class Silent:
 
     def say(self, line: str) -> None:
         """Say nothing."""
+
+
+def fill(
+    task: Task,
+    encoder: TextEncoder,
+    root: Path,
+    progress: Progress,
+    *,
+    is_random: bool = False,
+    told: Sequence[Path] = (),
+    **options: Any,
+) -> ActivationStore:
+    """Fill the store of a task, and say so once where there was nothing to encode.
+
+    Parameters
+    ----------
+    task, encoder, root
+        As `extract`.
+    progress : Progress
+        Is told of the pass.
+    is_random : bool
+        Whether the model has random weights: of its store nothing but the pass is told.
+    told : sequence of Path
+        Stores of which it was said already.
+    **options
+        Of `extract`.
+
+    Returns
+    -------
+    ActivationStore
+        As `extract`.
+    """
+    name = Path(encoder.name).name + (" (random weights)" if is_random else "")
+    title = f"encode {task.unit}s · {name}"
+    opened: list[int] = []
+
+    def stage(n: int) -> Stage:
+        opened.append(n)
+        return progress.stage(title, n)
+
+    say = Silent().say if is_random else progress.say
+    store = extract(task, encoder, str(root), stage=stage, say=say, **options)
+    if not opened and store.folder not in told:
+        progress.say(f"{title}: already in {store.folder}")
+    return store
 
 
 def run_probe(
@@ -101,13 +144,13 @@ def run_probe(
 def _run(config: ProbeConfig, world: World, progress: Progress, plan: Plan) -> Path | None:
     start = time.perf_counter()
     tasks = plan.ask(config.task.load())
-    make_folder(_root(config), "--store")
+    root = store_folder(config.out, config.store)
     loaded = time.perf_counter()
-    stores, about = _encode(config, tasks, world, progress)
-    _tell_verdict(about["doctor"], config, progress)
+    stores, about = _encode(config, tasks, root, world, progress)
+    _tell_verdict(about["doctor"], config, root, progress)
     random_stores: Sequence[ActivationStore | None] = [None] * len(tasks)
     if config.random_model:
-        random_stores, _ = _encode(config, tasks, world, progress, about)
+        random_stores, _ = _encode(config, tasks, root, world, progress, about)
     encoded = time.perf_counter()
     world.wait()
     if not world.is_first:
@@ -131,9 +174,11 @@ def _run(config: ProbeConfig, world: World, progress: Progress, plan: Plan) -> P
     return _write(Path(config.out), reports, about)
 
 
-def _tell_verdict(found: dict[str, Any] | None, config: ProbeConfig, progress: Progress) -> None:
+def _tell_verdict(
+    found: dict[str, Any] | None, config: ProbeConfig, root: Path, progress: Progress
+) -> None:
     """Say where nobody, or somebody with a complaint, has examined the model."""
-    command = f"probes doctor {shlex.quote(config.model)} --store {shlex.quote(str(_root(config)))}"
+    command = f"probes doctor {shlex.quote(config.model)} --store {shlex.quote(str(root))}"
     for name in ("revision", "dtype", "attention", "part", "max_tokens", "trust_remote_code"):
         value = getattr(config, name)
         if value not in (None, False, "float32"):
@@ -145,10 +190,6 @@ def _tell_verdict(found: dict[str, Any] | None, config: ProbeConfig, progress: P
         progress.say(f"! this model failed its examination ({failed}); see: {command}")
 
 
-def _root(config: ProbeConfig) -> Path:
-    return Path(config.store) if config.store else Path(config.out).parent / "store"
-
-
 def _listed(stores: Sequence[ActivationStore]) -> str:
     return ", ".join(dict.fromkeys(str(store.folder) for store in stores))
 
@@ -156,6 +197,7 @@ def _listed(stores: Sequence[ActivationStore]) -> str:
 def _encode(
     config: ProbeConfig,
     tasks: Sequence[Task],
+    root: Path,
     world: World,
     progress: Progress,
     like: dict[str, Any] | None = None,
@@ -182,8 +224,22 @@ def _encode(
     layers = parse_layers(config.layers, encoder.layers)
     stores: list[ActivationStore] = []
     for task in tasks:
-        told = [store.folder for store in stores]
-        store = _fill(task, encoder, layers, pooling, config, world, progress, like, told)
+        store = fill(
+            task,
+            encoder,
+            root,
+            progress,
+            is_random=like is not None,
+            told=[store.folder for store in stores],
+            layers=layers,
+            pooling=pooling,
+            truncation=config.truncation,
+            stride=config.stride,
+            lost=config.lost,
+            dtype=config.store_dtype,
+            deterministic=config.deterministic,
+            world=world,
+        )
         stores.append(store)
     about = {
         "run": Path(config.out).name,
@@ -196,52 +252,11 @@ def _encode(
         "pooling": pooling,
         "is_causal": encoder.is_causal,
         "device": str(encoder.device),
-        "doctor": find_verdict(_root(config), encoder.fingerprint, encoder.max_tokens),
+        "doctor": find_verdict(root, encoder.fingerprint, encoder.max_tokens),
     }
     del encoder
     gc.collect()  # hooks tie a model to its reader in a circle
     return stores, about
-
-
-def _fill(
-    task: Task,
-    encoder: TextEncoder,
-    layers: Sequence[str],
-    pooling: Pooling,
-    config: ProbeConfig,
-    world: World,
-    progress: Progress,
-    like: dict[str, Any] | None,
-    told: Sequence[Path],
-) -> ActivationStore:
-    """Fill the store of a task, and say so once where there was nothing to encode."""
-    is_random = like is not None
-    name = Path(config.model).name + (" (random weights)" if is_random else "")
-    title = f"encode {task.unit}s · {name}"
-    opened: list[int] = []
-
-    def stage(n: int) -> Stage:
-        opened.append(n)
-        return progress.stage(title, n)
-
-    store = extract(
-        task,
-        encoder,
-        str(_root(config)),
-        layers=layers,
-        pooling=pooling,
-        truncation=config.truncation,
-        stride=config.stride,
-        lost=config.lost,
-        dtype=config.store_dtype,
-        deterministic=config.deterministic,
-        world=world,
-        stage=stage,
-        say=Silent().say if is_random else progress.say,
-    )
-    if not opened and store.folder not in told:
-        progress.say(f"{title}: already in {store.folder}")
-    return store
 
 
 def _probe(
@@ -281,9 +296,6 @@ def _write(out: Path, reports: Sequence[LayerReport], about: dict[str, Any]) -> 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    results = Results(row for report in reports for row in report.results)
-    results.save(out / "results.jsonl")
-    results.save(out / "results.parquet")
     columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS}
     for report in reports:
         for name, values in prediction_columns(report).items():
@@ -295,9 +307,8 @@ def _write(out: Path, reports: Sequence[LayerReport], about: dict[str, Any]) -> 
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=schema), sink)
     write_whole(out / "predictions.parquet", sink.getvalue().to_pybytes())
-    run = {**about, "versions": _versions()}
-    text = json.dumps(run, ensure_ascii=False, indent=1)
-    write_whole(out / "run.json", (text + "\n").encode())
+    results = Results(row for report in reports for row in report.results)
+    write_run(out, results, {**about, "versions": _versions()})
     return write_page([out], out / "report.html")
 
 

@@ -15,10 +15,34 @@ from probes.diagnostic.layer import LayerAnswers
 from probes.diagnostic.questions import Ints, Questions
 from probes.diagnostic.surface import bag_of_words, length
 from probes.encoders.choose import number_of_layers
-from probes.metrics import Metric
+from probes.metrics import Codes, Metric
 from probes.results import Row
 from probes.states import ActivationStore
 from probes.stats import Interval, choose_groups, contrast_interval, interval, paired_interval
+from probes.task import Task
+
+
+def groups_of(task: Task, units: Ints) -> tuple[Codes, str]:
+    """Choose what is resampled: a task's groups where there are enough of them, else its texts.
+
+    Parameters
+    ----------
+    task : Task
+        Whose groups are sentences, documents, …
+    units : ndarray of int64
+        Those that are scored.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_units,), int64
+        The group of each.
+    name : str
+        What a group is.
+    """
+    names, kind = task.groups[units].tolist(), task.group_kind
+    sentences = names if kind == "sentence" else task.text_index[units].tolist()
+    codes, by = choose_groups(names, sentences)
+    return codes, kind if by == "document" else by
 
 
 class Scorer:
@@ -46,11 +70,7 @@ class Scorer:
         )
         self._test = questions.rows["test"]
         task = questions.task
-        kind = task.group_kind
-        names = task.groups[self._test].tolist()
-        sentences = names if kind == "sentence" else task.text_index[self._test].tolist()
-        self._groups, by = choose_groups(names, sentences)
-        self.resampled_by = kind if by == "document" else by
+        self._groups, self.resampled_by = groups_of(task, self._test)
         self._fixed = {
             "run": "",
             "model": store.layout.names.get("model", ""),

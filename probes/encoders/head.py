@@ -9,7 +9,7 @@ import transformers
 from torch import Tensor, nn
 
 from probes.choices import Dtype
-from probes.encoders.load import load_config, load_tokenizer, load_weights, model_options
+from probes.encoders.load import load_config, load_model
 from probes.encoders.text import TextEncoder
 from probes.errors import InputError
 
@@ -97,16 +97,13 @@ def load_with_head(
     *,
     revision: str | None = None,
     dtype: Dtype = "float32",
-    device: torch.device | str = "cpu",
-    attention: str | None = None,
-    max_tokens: int | None = None,
     trust_remote_code: bool = False,
 ) -> tuple[TextEncoder, LanguageModelHead | None]:
     """Load an encoder, and the language-model head of its checkpoint where there is one.
 
     Parameters
     ----------
-    name, revision, dtype, device, attention, max_tokens, trust_remote_code
+    name, revision, dtype, trust_remote_code
         As `TextEncoder.from_pretrained`.
 
     Returns
@@ -122,27 +119,8 @@ def load_with_head(
         As `TextEncoder.from_pretrained`, and where the head cannot be run by itself.
     """
     where = {"revision": revision, "trust_remote_code": trust_remote_code}
-    config = load_config(name, where)
-    if not has_head(config):
-        encoder = TextEncoder.from_pretrained(
-            name,
-            revision=revision,
-            dtype=dtype,
-            device=device,
-            attention=attention,
-            max_tokens=max_tokens,
-            trust_remote_code=trust_remote_code,
-        )
-        return encoder, None
-    tokenizer = load_tokenizer(name, where)
-    options = model_options(config, dtype, attention)
-    model = load_weights(name, config, {**where, **options}, with_head=True).to(device)
-    encoder = TextEncoder(
-        model.base_model,
-        tokenizer,
-        name=name,
-        revision=getattr(config, "_commit_hash", None) or revision or "",
-        device=device,
-        max_tokens=max_tokens,
-    )
-    return encoder, LanguageModelHead(model)
+    with_head = has_head(load_config(name, where))
+    model, tokenizer, found = load_model(name, where, dtype=dtype, with_head=with_head)
+    body = model.base_model if with_head else model
+    encoder = TextEncoder(body, tokenizer, name=name, revision=found)
+    return encoder, LanguageModelHead(model) if with_head else None

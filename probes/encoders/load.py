@@ -23,9 +23,10 @@ def load_model(
     where: dict[str, Any],
     *,
     dtype: Dtype,
-    attention: str | None,
-    random_weights: int | None,
-    decodes: bool,
+    attention: str | None = None,
+    random_weights: int | None = None,
+    decodes: bool = False,
+    with_head: bool = False,
 ) -> tuple[Any, Any, str]:
     """Load a model and its tokenizer.
 
@@ -41,6 +42,8 @@ def load_model(
         A seed, to leave the pretrained weights out.
     decodes : bool
         Whether an encoder-decoder's decoder is read.
+    with_head : bool
+        Whether the head of a causal language model is loaded too.
 
     Returns
     -------
@@ -57,7 +60,9 @@ def load_model(
     config, tokenizer = load_config(name, where), load_tokenizer(name, where)
     options = model_options(config, dtype, attention)
     if random_weights is None:
-        model = load_weights(name, config, {**where, **options}, decodes=decodes)
+        model = load_weights(
+            name, config, {**where, **options}, decodes=decodes, with_head=with_head
+        )
         return model, tokenizer, getattr(config, "_commit_hash", None) or where["revision"] or ""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_weights)

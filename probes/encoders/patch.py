@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,17 +37,10 @@ class Patches:
         No longer than the model allows.
     pooling : {"first", "last", "mean", "cls"}
         From a text's sub-tokens to its vector, as in `probes.states.extract` of a sentence task.
-    use_cache : bool, optional
-        Whether, of a causal model and the last token, only that token is computed again, beside
-        the stored keys and values of those before it. By default where the model can and gives the
-        same (within 1e-4) on the first texts.
-    skip : bool
-        Whether the blocks below a layer are left out, where that, too, gives the same.
-
-    Attributes
-    ----------
-    uses_cache : bool
-        Whether it does.
+    shorten : bool
+        Whether `run` leaves out what it need not compute, where the model can and gives the same
+        (within 1e-4) on the first texts: the blocks below a layer, and, of a causal model and the
+        last token, all other tokens, of which the keys and values are stored.
 
     Raises
     ------
@@ -61,8 +55,7 @@ class Patches:
         texts: Sequence[str],
         pooling: Pooling,
         *,
-        use_cache: bool | None = None,
-        skip: bool = True,
+        shorten: bool = True,
     ) -> None:
         if pooling == "max":
             raise InputError(
@@ -75,6 +68,7 @@ class Patches:
                 "know the text; give --part encoder"
             )
         self.encoder, self.pooling, self.texts = encoder, pooling, list(texts)
+        self._shorten = shorten
         spans = np.array([(0, len(text)) for text in texts], dtype=np.int64)
         plan = encoder.plan(
             self.texts,
@@ -87,16 +81,24 @@ class Patches:
         if len(plan.lost):
             raise InputError(f"no sub-token covers the text {texts[int(plan.lost[0])]!r}")
         self._batches = plan.batches
-        self._prefixes = _prefixes(encoder, plan.batches) if pooling == "last" else []
-        can = encoder.is_causal and pooling == "last" and not encoder.depends_on_length
-        can = can and {"past_key_values", "use_cache"} <= encoder.inputs.accepted
-        self._form: type | None = None
-        if skip:
-            form = _form_of_blocks(encoder, self.texts[0])
-            self._form = form if form and self._agrees(False, form) else None
-        self.uses_cache = bool(use_cache)
-        if use_cache is None:
-            self.uses_cache = can and self._agrees(True, self._form)
+
+    @cached_property
+    def _prefixes(self) -> list[_Prefix]:
+        return _prefixes(self.encoder, self._batches)
+
+    @cached_property
+    def _form(self) -> type | None:
+        """In which form the blocks hand on their states; None where all of them are run."""
+        form = _form_of_blocks(self.encoder, self.texts[0]) if self._shorten else None
+        return form if form and self._agrees(False, form) else None
+
+    @cached_property
+    def uses_cache(self) -> bool:
+        """Whether only the last token is computed again, beside stored keys and values."""
+        can = self._shorten and self.pooling == "last" and self.encoder.is_causal
+        can = can and not self.encoder.depends_on_length
+        can = can and {"past_key_values", "use_cache"} <= self.encoder.inputs.accepted
+        return can and self._agrees(True, self._form)
 
     def own(self, layers: Sequence[str]) -> dict[str, Tensor]:
         """Compute the texts' own vectors.
@@ -151,14 +153,13 @@ class Patches:
                 f"vectors of shape {tuple(vectors.shape)} to be put in at layer {layer}; expected "
                 f"(variants, {expected[0]}, {expected[1]})"
             )
-        if self.uses_cache:
-            return self._run_last(layer, vectors)
-        return self._run_whole(layer, vectors)
+        run = self._run_last if self.uses_cache else self._run_whole
+        return run(layer, vectors, self._form)
 
     def _texts_of(self, batch: Batch) -> list[str]:
         return [self.texts[unit] for unit in batch.units.tolist()]
 
-    def _run_whole(self, layer: str, vectors: Tensor) -> Tensor:
+    def _run_whole(self, layer: str, vectors: Tensor, form: type | None) -> Tensor:
         result: Tensor | None = None
         for batch in self._batches:
             texts = self._texts_of(batch)
@@ -167,7 +168,7 @@ class Patches:
             own = pool(hidden, segments, self.pooling)
             for k, vector in enumerate(vectors[:, batch.units].to(own)):
                 changed = _shifted(hidden, segments, vector - own)
-                with _skipping(self.encoder, layer, self._form):
+                with _skipping(self.encoder, layer, form):
                     last = self.encoder.run_from(layer, changed, texts)
                 pooled = pool(last, segments, self.pooling).float().cpu()
                 if result is None:
@@ -176,10 +177,8 @@ class Patches:
         assert result is not None  # a plan of some texts has some batches
         return result
 
-    def _run_last(self, layer: str, vectors: Tensor) -> Tensor:
-        parts = [
-            prefix.run(layer, vectors[:, prefix.units], self._form) for prefix in self._prefixes
-        ]
+    def _run_last(self, layer: str, vectors: Tensor, form: type | None) -> Tensor:
+        parts = [prefix.run(layer, vectors[:, prefix.units], form) for prefix in self._prefixes]
         result = torch.empty(len(vectors), len(self.texts), parts[0].shape[-1])
         for prefix, part in zip(self._prefixes, parts, strict=True):
             result[:, prefix.units] = part
@@ -187,15 +186,13 @@ class Patches:
 
     def _agrees(self, use_cache: bool, form: type | None) -> bool:
         """Whether a shorter way gives what the whole pass gives, on a few texts and two layers."""
-        few = Patches(self.encoder, self.texts[:4], self.pooling, use_cache=False, skip=False)
+        few = Patches(self.encoder, self.texts[:4], self.pooling, shorten=False)
         layers = [str(self.encoder.n_layers // 2), str(self.encoder.n_layers)]
         for layer, own in few.own(layers).items():
             other = torch.stack([own, own.roll(1, 0), 0.5 * own])
-            few._form = None
-            whole = few._run_whole(layer, other)
-            few._form = form
+            whole = few.run(layer, other)
             try:
-                fast = (few._run_last if use_cache else few._run_whole)(layer, other)
+                fast = (few._run_last if use_cache else few._run_whole)(layer, other, form)
             except (
                 AttributeError,
                 IndexError,

@@ -72,6 +72,8 @@ class TextEncoder:
         How texts are cut into sub-tokens, and where these stand.
     model : torch.nn.Module
         What is run: of an encoder-decoder the encoder alone, where it alone is read.
+    reader : LayerReader
+        Runs it, layer by layer.
     inputs : Inputs
         Lays out its keyword arguments.
     depends_on_length : bool
@@ -109,12 +111,12 @@ class TextEncoder:
         )
         n_ids = number_of_ids(module)
         trials = self.inputs.trials(n_ids)
-        self._reader = LayerReader(self.model, stacks, *trials)
-        self.n_layers = self._reader.n_layers
-        self.is_causal = self._reader.is_causal if is_causal is None else is_causal
-        self.layers = self._reader.names
-        self.widths = self._reader.widths
-        self.semantics = self._reader.semantics
+        self.reader = LayerReader(self.model, stacks, *trials)
+        self.n_layers = self.reader.n_layers
+        self.is_causal = self.reader.is_causal if is_causal is None else is_causal
+        self.layers = self.reader.names
+        self.widths = self.reader.widths
+        self.semantics = self.reader.semantics
         self.depends_on_length = rope_depends_on_length(self.config)
         # Such a model writes its frequencies down in each pass: one at a time.
         self._turn: Any = threading.Lock() if self.depends_on_length else nullcontext()
@@ -136,14 +138,9 @@ class TextEncoder:
             "alignment": f"{self.tokens.aligner.method}, version {CONTRACT}",
         }
 
-    @property
-    def reader(self) -> LayerReader:
-        """What runs the model, layer by layer."""
-        return self._reader
-
     def blocks(self) -> dict[str, list[nn.Module]]:
         """Give the blocks of each stack, by the prefix of its layers' names."""
-        return self._reader.blocks
+        return self.reader.blocks
 
     @classmethod
     def from_pretrained(
@@ -317,7 +314,7 @@ class TextEncoder:
             sink(name, pool(hidden, of, pooling).reshape(rows, -1))
 
         with self._running():
-            self._reader.read(self.inputs(batch.input_ids, batch.attention_mask), layers, pooled)
+            self.reader.read(self.inputs(batch.input_ids, batch.attention_mask), layers, pooled)
 
     @contextmanager
     def _running(self) -> Iterator[None]:
@@ -366,7 +363,7 @@ class TextEncoder:
         """
         found: dict[str, Tensor] = {}
         with self._running():
-            self._reader.read(
+            self.reader.read(
                 self.inputs(ids, mask, **extra), layers, lambda n, h: found.update({n: h.clone()})
             )
         return found
@@ -412,4 +409,4 @@ class TextEncoder:
                 output = self.model(**inputs, encoder_outputs=given, return_dict=True)
                 last: Tensor = output.last_hidden_state
                 return last
-            return self._reader.run_from(inputs, layer, states)
+            return self.reader.run_from(inputs, layer, states)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from probes.diagnostic.score import groups_of
+from probes.metrics import Codes, Statistic
 from probes.results import Row
+from probes.roles.tpdn.ratios import estimate
 from probes.stats import Interval
+from probes.task import Task
 
 
 @dataclass(frozen=True)
@@ -21,13 +29,25 @@ class RowMaker:
         The columns that are the same in every row.
     seed : int
         Of resamples: equal in all rows, so that differences are of the same resamples.
-    unit : str
-        What intervals are by.
+    by : str
+        What a group is, of which intervals are made.
+    codes : ndarray of shape (n_units,), int64, optional
+        The group of each unit; by default each is one.
     """
 
     fixed: Mapping[str, Any]
     seed: int = 0
-    unit: str = "sentence"
+    by: str = "sentence"
+    codes: Codes | None = None
+
+    def over(self, task: Task, sentences: npt.NDArray[np.int64]) -> RowMaker:
+        """Make rows of some sentences of a task, by documents where there are enough of them."""
+        codes, by = groups_of(task, sentences)
+        return dataclasses.replace(self, codes=codes, by=by)
+
+    def estimate(self, *parts: tuple[float, Statistic]) -> Interval:
+        """Estimate a weighted sum of statistics over the units."""
+        return estimate(*parts, codes=self.codes, seed=self.seed)
 
     def row(
         self,
@@ -50,7 +70,7 @@ class RowMaker:
             value=found.value,
             low=found.low,
             high=found.high,
-            interval=f"{found.method} by {self.unit}" if found.low is not None else found.method,
+            interval=f"{found.method} by {self.by}" if found.low is not None else found.method,
             n=found.n,
             n_groups=found.n_groups,
             n_asked=found.n if n_asked is None else n_asked,

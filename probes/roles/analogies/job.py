@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from probes import configs
 from probes.choices import Pooling
-from probes.diagnostic.folder import claimed, make_folder
-from probes.diagnostic.run import Progress, Silent
+from probes.diagnostic.folder import claimed, store_folder
+from probes.diagnostic.run import Progress, Silent, fill
 from probes.encoders import TextEncoder, parse_layers
 from probes.errors import InputError, unknown
 from probes.files import unsealed
@@ -27,7 +27,6 @@ from probes.roles.digits.networks import Network, load_published
 from probes.roles.rows import RowMaker
 from probes.roles.sequences import Fillers
 from probes.roles.tpdn.ratios import estimate, mean_of
-from probes.states import extract
 from probes.stats import Interval, interval
 from probes.task import sentence_task
 
@@ -145,19 +144,9 @@ def _of_model(config: AnalogiesConfig, progress: Progress) -> Iterator[Row]:
         title="role-diagnostic analogies",
     )
     encoder = TextEncoder.from_pretrained(str(config.model))
-    root = Path(config.store) if config.store else Path(config.out).parent / "store"
-    make_folder(root, "--store")
+    root = store_folder(config.out, config.store)
     layers = parse_layers(config.layers, encoder.layers)
-    title = f"encode sentences · {Path(encoder.name).name}"
-    store = extract(
-        task,
-        encoder,
-        str(root),
-        layers=layers,
-        pooling=config.pooling,
-        stage=lambda n: progress.stage(title, n),
-        say=progress.say,
-    )
+    store = fill(task, encoder, root, progress, layers=layers, pooling=config.pooling)
     make = _maker(config, str(config.model), "sentences", encoder.n_layers)
     for layer in layers:
         X = store.X(layer)

@@ -72,7 +72,13 @@ def sentences_of(tasks: Sequence[Task], pipeline: str | None = None) -> list[Sen
 def words_of(task: Task) -> list[tuple[str, ...]]:
     """List the words of each text of a word task."""
     surfaces = task.surfaces
-    return [tuple(surfaces[a:b]) for a, b in _bounds(task)]
+    return [tuple(surfaces[a:b]) for a, b in bounds_of(task)]
+
+
+def bounds_of(task: Task) -> list[tuple[int, int]]:
+    """List the first unit of each text of a word task, and the end of its units."""
+    edges = np.searchsorted(task.text_index, np.arange(len(task.texts) + 1)).tolist()
+    return list(pairwise(edges))
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,14 +219,8 @@ def _same_words(tasks: Sequence[Task]) -> Task:
     return first
 
 
-def _bounds(task: Task) -> list[tuple[int, int]]:
-    """Return the first unit of each text and the end of its units."""
-    edges = np.searchsorted(task.text_index, np.arange(len(task.texts) + 1)).tolist()
-    return list(pairwise(edges))
-
-
 def _by_text(task: Task) -> list[Values]:
-    return [task.labels[a:b].tolist() for a, b in _bounds(task)]
+    return [task.labels[a:b].tolist() for a, b in bounds_of(task)]
 
 
 def _annotations(columns: Mapping[str, list[Values]], k: int) -> dict[str, tuple[str, ...]]:

@@ -137,8 +137,7 @@ def surgery_rows(
     third = [replaced(s, e.position, e.other) for s, e in zip(before.sentences, edits, strict=True)]
     encoder, pooling = model.encoder, model.pooling
     layers = [layer for group in groups for layer in group.layers]
-    old = Patches(encoder, before.texts, pooling, use_cache=False)
-    new = Patches(encoder, after.texts, pooling, use_cache=False)
+    old, new = (Patches(encoder, some.texts, pooling) for some in (before, after))
     old_states, new_states = old.own(layers), new.own(layers)
     variants: list[tuple[str, dict[str, Any]]] = [("edited-state", {})]
     for fit in groups[0].fits:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import gc
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from probes import configs
 from probes.choices import Pooling
-from probes.diagnostic.folder import claimed, make_folder
-from probes.diagnostic.run import Progress, Silent
+from probes.diagnostic.folder import claimed, store_folder, write_run
+from probes.diagnostic.run import Progress, Silent, fill
 from probes.encoders import TextEncoder, parse_layers
 from probes.encoders.head import load_with_head
-from probes.files import write_whole
 from probes.results import Results, Row
 from probes.roles.digits.example import sentence_example
 from probes.roles.naming import parse_scheme
@@ -32,10 +30,10 @@ from probes.roles.text.readers import LinearHead, Read, fit_head
 from probes.roles.text.rows import fit_rows
 from probes.roles.text.settings import RolesTextConfig
 from probes.roles.text.substitute import n_steps
-from probes.roles.text.surgery import draw_edits
+from probes.roles.text.surgery import Edit, draw_edits
 from probes.roles.text.texts import Corpus, load_corpus
 from probes.roles.text.words import word_components
-from probes.states import ActivationStore, extract
+from probes.states import ActivationStore
 from probes.states.extract import default_pooling
 from probes.task import SPLITS
 
@@ -63,7 +61,7 @@ def run_text(config: RolesTextConfig, progress: Progress | None = None) -> Path:
         If the disk has no room.
     """
     out = Path(config.out)
-    with claimed(out, cast(Any, config)):
+    with claimed(out, config):
         _run(config, progress or Silent())
     return out
 
@@ -83,8 +81,7 @@ class _Clock:
 
 def _run(config: RolesTextConfig, progress: Progress) -> None:
     clock = _Clock(time.perf_counter(), {})
-    root = Path(config.store) if config.store else Path(config.out).parent / "store"
-    make_folder(root, "--store")
+    root = store_folder(config.out, config.store)
     schemes = [parse_scheme(name) for name in config.with_bow]
     encoder, head = load_with_head(
         config.model,
@@ -95,23 +92,26 @@ def _run(config: RolesTextConfig, progress: Progress) -> None:
     pooling = config.pooling or default_pooling(encoder)
     own = head if pooling == "last" else None
     corpus = load_corpus(
+        schemes,
         config.task.load(),
         shortest=config.shortest,
         longest=config.longest,
         pipeline=config.pipeline,
         answers=None if own is not None else config.answers,
-        parsed=any("tree:parse" in name for name in config.schemes),
     )
+    edits = _edits(config, corpus)
     layers = parse_layers(config.layers, encoder.layers)
     clock.stop("load")
-    store = _filled(corpus, encoder, pooling, layers, str(root), progress)
+    read = {*layers, *([] if own is not None else encoder.layers[-1:])}
+    wanted = tuple(name for name in encoder.layers if name in read)
+    store = fill(corpus.task, encoder, root, progress, layers=wanted, pooling=pooling)
+    reader: Read = own if own is not None else _fitted_head(corpus, encoder, store)
     clock.stop("encode")
     make = RowMaker(_fixed(config, corpus, encoder, store), config.seed)
     rows, groups = _fit(config, schemes, corpus, encoder, store, layers, make, progress)
     clock.stop("fit")
-    reader: Read = own if own is not None else _fitted_head(corpus, encoder, store)
     model = Model(encoder, reader, pooling)
-    rows += _intervene(config, corpus, model, groups, make, progress)
+    rows += _intervene(config, corpus, edits, model, groups, make, progress)
     clock.stop("substitution and surgery")
     about = _about(config, corpus, encoder, store, pooling, reader) | {
         "layers": list(layers),
@@ -120,29 +120,7 @@ def _run(config: RolesTextConfig, progress: Progress) -> None:
     }
     del encoder, model
     gc.collect()  # hooks tie a model to its reader in a circle
-    _write(Path(config.out), rows, about)
-
-
-def _filled(
-    corpus: Corpus,
-    encoder: TextEncoder,
-    pooling: Pooling,
-    layers: Sequence[str],
-    root: str,
-    progress: Progress,
-) -> ActivationStore:
-    title = f"encode sentences · {Path(encoder.name).name}"
-    top = encoder.layers[-1]
-    wanted = tuple(name for name in encoder.layers if name in {*layers, top})
-    return extract(
-        corpus.task,
-        encoder,
-        root,
-        layers=wanted,
-        pooling=pooling,
-        stage=lambda n: progress.stage(title, n),
-        say=progress.say,
-    )
+    write_run(Path(config.out), Results(rows), about)
 
 
 def _fit(
@@ -161,6 +139,7 @@ def _fit(
     sentences: dict[str, list[Sentence]] = {split: corpus.sentences(split) for split in SPLITS}
     kinds: tuple[Kind, ...] = ("given", "additive") if config.additive else ("given",)
     rows: list[Row] = []
+    over = make.over(corpus.task, corpus.rows["test"])
     groups: list[Group] = []
     widths = {layer: store.layout.widths[layer] for layer in layers}
     n_fits = len(kinds) * len(schemes) * len(set(widths.values()))
@@ -183,7 +162,7 @@ def _fit(
                         )
                     )
                     advance(1)
-                rows += fit_rows(make, fits, here, Z["test"])
+                rows += fit_rows(over, fits, here, Z["test"])
                 if kind == "given":
                     mean = Z["train"].mean(axis=1, dtype=np.float64)
                     groups.append(Group(here, mean, tuple(fits)))
@@ -193,52 +172,55 @@ def _fit(
 def _encodings(
     store: ActivationStore, layers: Sequence[str], corpus: Corpus
 ) -> dict[str, npt.NDArray[np.float32]]:
-    width = store.layout.widths[layers[0]]
-    found = {
-        split: np.empty((len(layers), len(rows), width), np.float32)
+    return {
+        split: np.stack([store.X(layer, rows) for layer in layers])
         for split, rows in corpus.rows.items()
     }
-    for k, layer in enumerate(layers):
-        X = store.X(layer)
-        for split, rows in corpus.rows.items():
-            found[split][k] = X[rows]
-    return found
 
 
 def _fitted_head(corpus: Corpus, encoder: TextEncoder, store: ActivationStore) -> LinearHead:
-    X, labels = store.X(encoder.layers[-1]), corpus.task.labels
+    top, labels = encoder.layers[-1], corpus.task.labels
     return fit_head(
-        {split: X[rows] for split, rows in corpus.rows.items()},
+        {split: store.X(top, rows) for split, rows in corpus.rows.items()},
         {split: labels[rows].tolist() for split, rows in corpus.rows.items()},
+    )
+
+
+def _edits(config: RolesTextConfig, corpus: Corpus) -> list[Edit]:
+    if not config.edits:
+        return []
+    return draw_edits(
+        corpus.sentences("test"),
+        corpus.sentences("train"),
+        config.edits,
+        annotation=config.alike,
+        seed=config.seed,
     )
 
 
 def _intervene(
     config: RolesTextConfig,
     corpus: Corpus,
+    edits: Sequence[Edit],
     model: Model,
     groups: Sequence[Group],
     make: RowMaker,
     progress: Progress,
 ) -> list[Row]:
     rows: list[Row] = []
-    test = corpus.texts.take(corpus.rows["test"])
+    numbers = corpus.rows["test"]
+    test = corpus.texts.take(numbers)
     n_layers = sum(len(group.layers) for group in groups)
     random = np.random.default_rng([config.seed, 2])
     if n := min(config.substitutions, len(test)):
-        chosen = test.take(np.sort(random.permutation(len(test))[:n]))
+        chosen = np.sort(random.permutation(len(test))[:n])
+        over = make.over(corpus.task, numbers[chosen])
         with progress.stage("substitute · layers", n_steps(n, n_layers)) as advance:
-            rows += substitution_rows(make, model, groups, chosen, advance)
-    if config.edits:
-        edits = draw_edits(
-            test.sentences,
-            corpus.sentences("train"),
-            config.edits,
-            annotation=config.alike,
-            seed=config.seed,
-        )
+            rows += substitution_rows(over, model, groups, test.take(chosen), advance)
+    if edits:
+        over = make.over(corpus.task, numbers[[edit.sentence for edit in edits]])
         with progress.stage("surgery · layers", n_steps(len(edits), n_layers)) as advance:
-            rows += surgery_rows(make, model, groups, test, edits, advance)
+            rows += surgery_rows(over, model, groups, test, edits, advance)
     return rows
 
 
@@ -293,11 +275,3 @@ def _about(
         "citation": task.citation,
         "store": str(store.folder),
     }
-
-
-def _write(out: Path, rows: Sequence[Row], about: dict[str, Any]) -> None:
-    results = Results(rows)
-    results.save(out / "results.jsonl")
-    results.save(out / "results.parquet")
-    text = json.dumps(about, ensure_ascii=False, indent=1)
-    write_whole(out / "run.json", (text + "\n").encode())

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from probes.errors import InputError, unknown
-from probes.roles.schemes import (
-    Bidirectional,
-    Product,
-    RoleScheme,
-    TreeRoles,
-    annotated,
-)
+from probes.errors import InputError
+from probes.roles.schemes import Bidirectional, RoleScheme
 from probes.roles.sequences import Sentence
-from probes.roles.text.corpus import narrowed, select, sentences_of
+from probes.roles.text.chosen import words_for
 from probes.task import Task
 
 
@@ -54,15 +48,11 @@ def role_labels(
     Raises
     ------
     InputError
-        If the tasks lack what a scheme looks at, or no text is left.
+        As `words_for`, or if there is no scheme.
     """
     if not schemes:
         raise InputError("no role scheme; give at least one, such as ltr")
-    sentences = sentences_of(tasks, pipeline)
-    _require_annotations(schemes, sentences)
-    selection = select(sentences, shortest, longest, trees=any(map(reads_tree, schemes)))
-    kept = [sentences[k] for k in selection.texts]
-    words = narrowed(tasks[0], selection)
+    words, kept = words_for(schemes, tasks, shortest=shortest, longest=longest, pipeline=pipeline)
     return tuple(
         words.relabel(scheme.name, _column(scheme, kept), kind="class") for scheme in schemes
     )
@@ -82,41 +72,8 @@ def places(task: Task) -> npt.NDArray[np.int64]:
     )
 
 
-def reads_tree(scheme: RoleScheme) -> bool:
-    """Whether a scheme needs the tree that a sentence carries."""
-    return any(
-        isinstance(part, TreeRoles) and part.parse in (None, annotated) for part in _simple(scheme)
-    )
-
-
-def _simple(scheme: RoleScheme) -> Iterator[RoleScheme]:
-    """Take sums and products apart."""
-    if len(scheme.parts) > 1:
-        for part in scheme.parts:
-            yield from _simple(part)
-    elif isinstance(scheme, Product):
-        yield from _simple(scheme.first)
-        yield from _simple(scheme.second)
-    else:
-        yield scheme
-
-
 def _column(scheme: RoleScheme, sentences: Sequence[Sentence]) -> npt.NDArray[Any]:
     labels = [str(role) for sentence in sentences for role in scheme.roles(sentence)]
     column = np.empty(len(labels), dtype=object)
     column[:] = labels
     return column
-
-
-def _require_annotations(schemes: Sequence[RoleScheme], sentences: Sequence[Sentence]) -> None:
-    """Say which labelling of the task a scheme lacks, before it fails on the first sentence."""
-    known = sentences[0].annotations
-    for scheme in schemes:
-        for part in _simple(scheme):
-            name = getattr(part, "annotation", None)
-            if name is not None and name not in known:
-                what = f"labelling that the role scheme {scheme.name!r} looks at:"
-                raise InputError(
-                    f"{unknown(what, name, known)}; ask the task for it too, as in "
-                    f"--task.field {' '.join([*known, name])}"
-                )

@@ -20,7 +20,7 @@ from probes.roles.text.substitute import (
     restored,
     restored_state,
 )
-from probes.roles.tpdn.ratios import estimate, explained, mean_of
+from probes.roles.tpdn.ratios import explained, mean_of
 from probes.stats import Interval, interval
 
 
@@ -71,16 +71,16 @@ def _fit_rows(
     relative = errors / fit.random[k] if varies else np.full(len(errors), np.nan)
     own = (1.0, explained(errors, spread))
     found = {
-        "mse": estimate((1.0, mean_of(errors)), seed=make.seed),
-        "r2": estimate(own, seed=make.seed),
-        "normalised-mse": estimate((1.0, mean_of(relative)), seed=make.seed),
+        "mse": make.estimate((1.0, mean_of(errors))),
+        "r2": make.estimate(own),
+        "normalised-mse": make.estimate((1.0, mean_of(relative))),
     }
     if fit is not bow:
         of_bow = (-1.0, explained(bow.errors[k], spread))
-        found["r2-over-bow"] = estimate(own, of_bow, seed=make.seed)
+        found["r2-over-bow"] = make.estimate(own, of_bow)
     if fit.permuted is not None:
         control = (-1.0, explained(fit.permuted[k], spread))
-        found["r2-over-permuted"] = estimate(own, control, seed=make.seed)
+        found["r2-over-permuted"] = make.estimate(own, control)
     shares = {"fillers": fit.shares.fillers, "roles": fit.shares.roles, "pairs": fit.shares.pairs}
     return [
         *(make.row(layer, method, metric, one, **of) for metric, one in found.items()),
@@ -140,14 +140,13 @@ def _output_rows(
     method, of = variant
     n = len(one.bits)
     right = np.ones(n, dtype=np.int64)
-    agreement = interval(
-        "accuracy", right, one.agree.astype(np.int64), np.arange(n), seed=make.seed
-    )
+    groups = np.arange(n) if make.codes is None else make.codes
+    agreement = interval("accuracy", right, one.agree.astype(np.int64), groups, seed=make.seed)
     rows = [
         make.row(layer, method, "agreement", agreement, **of),
-        make.row(layer, method, "kl", estimate((1.0, mean_bits(one)), seed=make.seed), **of),
+        make.row(layer, method, "kl", make.estimate((1.0, mean_bits(one))), **of),
     ]
-    if one is baseline or method in BASELINES:
+    if method in BASELINES:
         return rows
     read = is_read(baseline)
     for metric, statistic in (("kl-restored", restored), ("state-restored", restored_state)):
@@ -158,9 +157,7 @@ def _output_rows(
         for name, parts in terms.items():
             found = Interval(None, None, None, f"unread (under {UNREAD} bit)", n, n)
             rows.append(
-                make.row(
-                    layer, method, name, estimate(*parts, seed=make.seed) if read else found, **of
-                )
+                make.row(layer, method, name, make.estimate(*parts) if read else found, **of)
             )
     return rows
 

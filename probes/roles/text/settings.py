@@ -72,6 +72,11 @@ class RolesTextConfig:
             least = 1 if name == "components" else 0
             if getattr(self, name) < least:
                 raise InputError(f"{name} {getattr(self, name)}: expected {least} or more")
+        if self.pooling == "max" and (self.substitutions or self.edits):
+            raise InputError(
+                "pooling 'max': a vector that is a maximum cannot be put back; choose mean, last, "
+                "first or cls, or ask for no substitutions and no edits"
+            )
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed {self.seed}: expected 0 to {2**32 - 1}")
 

@@ -131,7 +131,7 @@ def substitute(
         patches = Patches(encoder, [texts[k] for k in here], pooling)
         wanted = patches
         if references is not None:
-            wanted = Patches(encoder, [references[k] for k in here], pooling, use_cache=False)
+            wanted = Patches(encoder, [references[k] for k in here], pooling)
         reference = wanted.last()
         for layer, variants in vectors.items():
             last = patches.run(layer, variants[:, here])

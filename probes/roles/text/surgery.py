@@ -17,8 +17,6 @@ import numpy as np
 
 from probes.errors import InputError
 from probes.roles.sequences import Sentence
-from probes.roles.text.substitute import Floats
-from probes.roles.tpdn.decomposition import Decomposition
 
 
 @dataclass(frozen=True)
@@ -131,27 +129,3 @@ def replaced(sentence: Sentence, position: int, word: str) -> Sentence:
     """Put another word in a place of a sentence; annotations and tree stay."""
     words = (*sentence.words[:position], word, *sentence.words[position + 1 :])
     return dataclasses.replace(sentence, words=words)
-
-
-def difference(
-    decomposition: Decomposition, before: Sequence[Sentence], after: Sequence[Sentence]
-) -> Floats:
-    """Sum the bindings that sentences gain, less those that they lose.
-
-    Parameters
-    ----------
-    decomposition : Decomposition
-        Fitted.
-    before, after : sequence of Sentence
-        Each sentence as it is, and edited.
-
-    Returns
-    -------
-    ndarray of shape (n, width) or (n_layers, n, width)
-        B(new, role) - B(old, role). All items that are bound alike cancel, and so does the
-        intercept, so it is the difference of the two predictions; a binding that training lacked
-        is nought.
-    """
-    both = decomposition.predict([*before, *after])
-    change: Floats = both[..., len(before) :, :] - both[..., : len(before), :]
-    return change

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from probes.errors import InputError
+from probes.roles.schemes import RoleScheme
 from probes.roles.sequences import Sentence
-from probes.roles.text.corpus import narrowed, select, sentences_of
+from probes.roles.text.chosen import words_for
+from probes.roles.text.corpus import bounds_of
 from probes.roles.text.surgery import replaced
 from probes.task import SPLITS, Task, sentence_task
 
@@ -99,28 +100,22 @@ class Corpus:
 
 
 def load_corpus(
+    schemes: Sequence[RoleScheme],
     tasks: Sequence[Task],
     *,
     shortest: int,
     longest: int,
     pipeline: str | None = None,
     answers: str | None = None,
-    parsed: bool = False,
 ) -> Corpus:
     """Make sentences of the words of a corpus.
 
     Parameters
     ----------
-    tasks : sequence of Task
-        Labellings of the same words.
-    shortest, longest : int
-        The fewest and the most words of a sentence.
-    pipeline : str, optional
-        A spaCy pipeline, as `sentences_of`.
+    schemes, tasks, shortest, longest, pipeline
+        As `words_for`.
     answers : str, optional
         The annotation of which a sentence's first word gives the sentence its label.
-    parsed : bool
-        Whether sentences without a tree are left out, counted.
 
     Returns
     -------
@@ -130,26 +125,16 @@ def load_corpus(
     Raises
     ------
     InputError
-        As `sentences_of`, or if a split has no sentence of such a length, or the annotation is
+        As `words_for`, or if a split has no sentence of such a length, or the annotation is
         unknown.
     """
-    sentences = sentences_of(tasks, pipeline)
-    selection = select(sentences, shortest, longest)
-    word_task = narrowed(tasks[0], selection)
-    kept = [sentences[k] for k in selection.texts]
-    first = np.unique(word_task.text_index, return_index=True)[1]
-    bounds = np.append(first, word_task.n_units)
-    splits, groups = word_task.splits[first], word_task.groups[first]
-    spans = [
-        [(int(a), int(b)) for a, b in word_task.spans[i:j]] for i, j in itertools.pairwise(bounds)
-    ]
-    keep = [k for k, s in enumerate(kept) if s.tree is not None or not parsed]
-    counts = dict(word_task.counts)
-    if parsed:
-        counts["texts_without_tree"] = len(kept) - len(keep)
-    texts = Texts(tuple(kept), word_task.texts, tuple(spans)).take(keep)
+    words, kept = words_for(schemes, tasks, shortest=shortest, longest=longest, pipeline=pipeline)
+    bounds = bounds_of(words)
+    first = [start for start, _ in bounds]
+    spans = tuple([(a, b) for a, b in words.spans[i:j].tolist()] for i, j in bounds)
+    splits = words.splits[first]
     rows: dict[str, npt.NDArray[np.int64]] = {
-        split: np.flatnonzero(splits[keep] == split) for split in SPLITS
+        split: np.flatnonzero(splits == split) for split in SPLITS
     }
     for split, found in rows.items():
         if not len(found):
@@ -158,22 +143,22 @@ def load_corpus(
                 "(shortest, longest), or give more data"
             )
     task = sentence_task(
-        texts.texts,
-        [_answer(sentence, answers) for sentence in texts.sentences],
-        splits=splits[keep].tolist(),
-        groups=groups[keep].tolist(),
-        name=word_task.name,
+        words.texts,
+        [_answer(sentence, answers) for sentence in kept],
+        splits=splits.tolist(),
+        groups=words.groups[first].tolist(),
+        name=words.name,
         labelling="sentence" if answers is None else f"{answers} of the first word",
-        group_kind=word_task.group_kind,
-        title=word_task.title,
-        version=word_task.version,
-        source=word_task.source,
-        licence=word_task.licence,
-        citation=word_task.citation,
-        counts=counts,
-        notes=word_task.notes,
+        group_kind=words.group_kind,
+        title=words.title,
+        version=words.version,
+        source=words.source,
+        licence=words.licence,
+        citation=words.citation,
+        counts=words.counts,
+        notes=words.notes,
     )
-    return Corpus(texts, task, rows)
+    return Corpus(Texts(tuple(kept), words.texts, spans), task, rows)
 
 
 def _answer(sentence: Sentence, annotation: str | None) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import numpy.typing as npt
 
-from probes.metrics import Floats, Statistic
+from probes.metrics import Codes, Floats, Statistic
 from probes.stats import Interval, interval_of
 
 Values = npt.NDArray[np.floating]
@@ -35,10 +37,35 @@ def explained(left: npt.ArrayLike, whole: npt.ArrayLike) -> Statistic:
     )
 
 
-def estimate(*parts: tuple[float, Statistic], seed: int = 0) -> Interval:
-    """Estimate a weighted sum of statistics, each sentence being an observation."""
-    n = len(parts[0][1].influence)
-    return interval_of(parts, np.arange(n, dtype=np.int64), n, seed=seed)
+def estimate(
+    *parts: tuple[float, Statistic], codes: Codes | None = None, seed: int = 0
+) -> Interval:
+    """Estimate a weighted sum of statistics over sentences.
+
+    Parameters
+    ----------
+    parts : (float, Statistic)
+        Weight and statistic of each term.
+    codes : ndarray of shape (n_sentences,), int64, optional
+        The group of each sentence, 0 … n_groups - 1, such as its document; by default each sentence
+        is an observation.
+    seed : int
+        Of the resamples.
+
+    Returns
+    -------
+    Interval
+        Of the sum.
+    """
+    if codes is None:
+        codes = np.arange(len(parts[0][1].influence), dtype=np.int64)
+    of_groups = [(weight, _by_group(part, codes)) for weight, part in parts]
+    return interval_of(of_groups, codes, int(codes.max()) + 1, seed=seed)
+
+
+def _by_group(part: Statistic, codes: Codes) -> Statistic:
+    """Draw a group's sentences as often as the group is drawn."""
+    return dataclasses.replace(part, resample=lambda weights: part.resample(weights[:, codes]))
 
 
 def _quotient(top: Floats, bottom: Floats, *, sign: float, shift: float) -> Statistic:
