@@ -5,7 +5,7 @@ WEIGHTS := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
 FOLDERS := probes probes/diagnostic probes/doctor probes/encoders probes/report probes/roles $(wildcard probes/roles/*/) probes/states tasks
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-oldest test-slow families bench lint format clean
+.PHONY: demo test test-oldest test-slow families ranks bench lint format clean
 .DEFAULT_GOAL := test
 
 demo: .venv/installed $(MODEL)/verified  ## examine a real model and probe it, and say where the report is
@@ -27,6 +27,9 @@ test-slow: .venv/installed $(MODEL)/verified  ## the same laws, on more data
 
 families: .venv/installed  ## the contract on every family: a table of the largest differences
 	$(BIN)/python -m tests.families
+
+ranks: .venv/installed  ## role schemes: what limits a decomposition, its rank or its optimiser
+	$(BIN)/python -m tests.ranks
 
 bench: .venv/installed $(MODEL)/verified  ## ratios, measured side by side
 	$(BIN)/python -m tests.benchmarks

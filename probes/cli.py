@@ -6,11 +6,14 @@ import errno
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from probes import __version__
 from probes.errors import EnvironmentFailure, InputError, unknown
 from probes.flags import asks_help, quieten, require_flags, require_words, take, task_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMANDS = {
     "probe": "probe every layer of a model, with controls, intervals and a report",
@@ -160,10 +163,20 @@ def _report(arguments: list[str]) -> None:
     folders = list(dict.fromkeys(str(Path(argument)) for argument in rest))
     if out is None and len(folders) > 1:
         raise InputError(f"{len(folders)} runs make one page; name it with --out PAGE.html")
+    if len(folders) == 1 and (page_of_roles := _page_of_roles(folders[0], out)):
+        print(f"report: {page_of_roles}")
+        return
     summaries = summarise(folders)
     page = write_page(folders, out or Path(folders[0]) / "report.html")
     print_tables(summaries)
     print(f"report: {page}")
+
+
+def _page_of_roles(folder: str, out: str | None) -> Path | None:
+    """Make the page of a decomposition again, if the folder holds one."""
+    from probes.roles.pages.write import is_decomposition, write_page
+
+    return write_page(folder, out) if is_decomposition(folder) else None
 
 
 def _tasks(arguments: list[str]) -> None:

@@ -267,8 +267,8 @@ def test_narrowing_keeps_the_texts_of_a_length_with_their_units_and_counts_the_o
     assert task.texts == tuple(tasks[0].texts[k] for k in kept)
     assert sentences_of([task]) == [sentences[k] for k in kept]
     assert task.surfaces == [word for k in kept for word in sentences[k].words]
-    assert task.counts["texts_under_5_words"] == sum(n < 5 for n in lengths)
-    assert task.counts["texts_over_8_words"] == sum(n > 8 for n in lengths)
+    assert task.counts["texts under 5 words"] == sum(n < 5 for n in lengths)
+    assert task.counts["texts over 8 words"] == sum(n > 8 for n in lengths)
     assert len(kept) + chosen.n_short + chosen.n_long == 300
 
 

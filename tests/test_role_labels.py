@@ -89,7 +89,7 @@ def test_all_schemes_are_asked_of_the_same_words_of_the_texts_of_that_length():
         assert task.texts == found[0].texts
         assert np.array_equal(task.spans, found[0].spans)
         assert {len(row) for row in by_text(task)} == {6, 7, 8, 9}
-        assert task.counts["texts_over_9_words"] > 0
+        assert task.counts["texts over 9 words"] > 0
 
 
 def test_texts_without_a_tree_are_left_out_of_all_schemes_where_one_needs_it():
@@ -100,7 +100,7 @@ def test_texts_without_a_tree_are_left_out_of_all_schemes_where_one_needs_it():
     tasks = corpus(sentences, heads)
     ltr, tree = role_labels(tasks, schemes("ltr", "tree:parse"))
     assert ltr.texts == tree.texts == tuple(" ".join(s) for k, s in enumerate(sentences) if k % 4)
-    assert ltr.counts["texts_without_a_tree"] == 10
+    assert ltr.counts["texts without a tree"] == 10
     (alone,) = role_labels(tasks, schemes("ltr"))
     assert len(alone.texts) == 40
     for name in ("ltr+tree", "ltr*tree:parse"):

@@ -81,6 +81,26 @@ def test_vectors_select_the_planted_scheme(tmp_path):
         assert first == second
 
 
+def test_a_decomposition_has_its_page_made_again(tmp_path):
+    sequences = draw_digits(60, 2)
+    path = write_vectors(
+        tmp_path / "all.txt", sequences, plant(sequences, LeftToRight(), 2, width=3)
+    )
+    done = run(
+        *("roles", "vectors", "--train", path, "--test", path, "--schemes", "ltr", "bow"),
+        *("--out", tmp_path / "run"),
+    )
+    assert done.code == 0, done.err
+    page = tmp_path / "run" / "report.html"
+    first = page.read_text(encoding="utf-8")
+    page.unlink()
+    assert run("report", tmp_path / "run").out == f"report: {page}\n"
+    assert page.read_text(encoding="utf-8") == first
+    other = tmp_path / "other.html"
+    assert run("report", tmp_path / "run", "--out", other).code == 0
+    assert other.read_text(encoding="utf-8") == first
+
+
 def test_roles_that_are_learned_stand_beside_the_others(tmp_path):
     sequences = draw_digits(1500, 1, shortest=2, longest=4)
     Z = plant(sequences, LeftToRight(), 1, width=8).round(5)

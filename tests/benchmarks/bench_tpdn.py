@@ -53,7 +53,7 @@ def run(folder: Path, quick: bool = False) -> None:
     network = load_published(folder)
     test, Z_test = read_encodings(folder / "example.data_from_test")
     dev, Z_dev = read_encodings(folder / "example.data_from_dev")
-    train = _fresh(5_000 if quick else 40_000, {*test, *dev})
+    train = fresh(5_000 if quick else 40_000, {*test, *dev})
     Z = network.encode(train)
     print(f"\n== decompositions of {len(train):,} digit encodings: exact against the recipe")
     total = dict.fromkeys([*RECIPES, *EXACT], 0.0)
@@ -99,7 +99,7 @@ def _timed(
     return statistics.median(seconds), fit
 
 
-def _fresh(n: int, known: set[Any]) -> list[tuple[int, ...]]:
+def fresh(n: int, known: set[Any]) -> list[tuple[int, ...]]:
     random = np.random.default_rng(0)
     found: list[tuple[int, ...]] = []
     while len(found) < n:

@@ -77,6 +77,10 @@ def _facts(
         *((method, f"{n:,} test sentences") for method, n in asked.items()),
         ("seed", f"{config['seed']}, of permuted roles, random targets, draws and resamples"),
     ]
+    found += [
+        ("tied", f"{name} divides the words like {', '.join(others)}")
+        for name, others in run.get("tied", {}).items()
+    ]
     return [*found, *(("note", note) for note in run.get("notes", []))]
 
 

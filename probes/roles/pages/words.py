@@ -25,6 +25,7 @@ METRICS = {
     "r2": "R²",
     "r2-over-bow": "R² above that of a bag of words",
     "r2-over-permuted": "R² above that of permuted roles",
+    "selected": "1 for the fewest roles within one standard error of the best",
     "mse": "mean squared error",
     "normalised-mse": "mean squared error over that of a random target",
     "agreement": "share of sentences whose likeliest answer stays the same",

@@ -15,13 +15,30 @@ from probes.results import Results
 NAME = "report.html"
 
 
-def write_page(out: str | Path) -> Path:
-    """Write ``report.html`` into the folder of a run, whole or not at all.
+def is_decomposition(out: str | Path) -> bool:
+    """Say whether a folder holds a finished run of ``probes roles fit``, ``digits`` or ``vectors``.
+
+    What probes write (``probes probe``, ``probes roles probe``) names its tasks.
+    """
+    path = Path(out) / "run.json"
+    if not path.is_file():
+        return False
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(run, dict) and "tasks" not in run
+
+
+def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
+    """Write the page of a run, whole or not at all.
 
     Parameters
     ----------
     out : str or Path
         Folder that ``probes roles fit``, ``probes roles digits`` or ``probes roles vectors`` wrote.
+    page_at : str or Path, optional
+        Where; ``report.html`` in that folder by default.
 
     Returns
     -------
@@ -53,8 +70,9 @@ def write_page(out: str | Path) -> Path:
             f"{', '.join(sorted(methods)) or 'none'}); name the folder of one"
         )
     text = page(results, run | {"configuration": texts["config.yaml"]}, config)
-    write_whole(out / NAME, text.encode())
-    return out / NAME
+    place = out / NAME if page_at is None else Path(page_at)
+    write_whole(place, text.encode())
+    return place
 
 
 def _read(path: Path) -> str:

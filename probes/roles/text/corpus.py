@@ -183,9 +183,9 @@ def narrowed(task: Task, selection: Selection) -> Task:
     kept = np.flatnonzero(number[task.text_index] >= 0)
     short, long = selection.shortest, selection.longest
     left_out = {
-        f"texts_under_{short}_words": selection.n_short,
-        f"texts_over_{long}_words": selection.n_long,
-        "texts_without_a_tree": selection.n_without_tree,
+        f"texts under {short} words": selection.n_short,
+        f"texts over {long} words": selection.n_long,
+        "texts without a tree": selection.n_without_tree,
     }
     notes = task.notes
     if any(task.counts.values()) or notes:

@@ -33,6 +33,7 @@ from probes.roles.text.substitute import n_steps
 from probes.roles.text.surgery import Edit, draw_edits
 from probes.roles.text.texts import Corpus, load_corpus
 from probes.roles.text.words import word_components
+from probes.roles.tpdn.compare import ties
 from probes.states import ActivationStore
 from probes.states.extract import default_pooling
 from probes.task import SPLITS
@@ -113,8 +114,14 @@ def _run(config: RolesTextConfig, progress: Progress) -> None:
     model = Model(encoder, reader, pooling)
     rows += _intervene(config, corpus, edits, model, groups, make, progress)
     clock.stop("substitution and surgery")
+    tied = ties(schemes, corpus.sentences("train"))
+    for names in dict.fromkeys(
+        tuple(sorted((s.name, *t))) for s, t in zip(schemes, tied, strict=True) if t
+    ):
+        progress.say(f"tied, dividing the words alike: {', '.join(names)}")
     about = _about(config, corpus, encoder, store, pooling, reader) | {
         "layers": list(layers),
+        "tied": {s.name: list(t) for s, t in zip(schemes, tied, strict=True) if t},
         "example": sentence_example(corpus.sentences("test"), schemes),
         "seconds": clock.seconds,
     }

@@ -20,6 +20,7 @@ from probes.roles.text.substitute import (
     restored,
     restored_state,
 )
+from probes.roles.tpdn.compare import select
 from probes.roles.tpdn.ratios import explained, mean_of
 from probes.stats import Interval, interval
 
@@ -46,20 +47,29 @@ def fit_rows(
     Returns
     -------
     list of Row
-        Of each layer and scheme: mse, r2, normalised-mse, r2-over-bow, r2-over-permuted, and the
-        shares of fillers, roles and pairs that training lacked.
+        Of each layer and scheme: mse, r2, normalised-mse, r2-over-bow, r2-over-permuted,
+        selected (1 for the fewest roles within one standard error of the best, by sentence), and
+        the shares of fillers, roles and pairs that training lacked.
     """
     rows = []
     for k, layer in enumerate(layers):
         Z = np.asarray(Z_test[k], np.float64)
         spread = ((Z - Z.mean(0)) ** 2).mean(-1)
+        n_roles = [fit.decomposition.n_roles_ for fit in fits]
+        chosen = select([fit.errors[k] for fit in fits], n_roles)
         for fit in fits:
-            rows += _fit_rows(make, fit, fits[0], k, layer, spread)
+            rows += _fit_rows(make, fit, fits[0], k, layer, spread, fit is fits[chosen])
     return rows
 
 
 def _fit_rows(
-    make: RowMaker, fit: SchemeFit, bow: SchemeFit, k: int, layer: str, spread: Floats
+    make: RowMaker,
+    fit: SchemeFit,
+    bow: SchemeFit,
+    k: int,
+    layer: str,
+    spread: Floats,
+    selected: bool,
 ) -> list[Row]:
     method, errors = f"tpdn-{fit.kind}", fit.errors[k]
     of: dict[str, Any] = {
@@ -84,6 +94,7 @@ def _fit_rows(
     shares = {"fillers": fit.shares.fillers, "roles": fit.shares.roles, "pairs": fit.shares.pairs}
     return [
         *(make.row(layer, method, metric, one, **of) for metric, one in found.items()),
+        make.plain(layer, method, "selected", float(selected), len(errors), **of),
         *(
             make.plain(layer, method, f"unseen-{what}", share, fit.shares.n, **of)
             for what, share in shares.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group
 from rich.text import Text
@@ -62,7 +62,8 @@ def tables(results: Results, width: int) -> Iterator[Group]:
             other, measured, head = BESIDE[method, metric]
             rows = cells_of(results, other, measured).get("", {})
             laid.append((head, [_cell(rows.get(layer), arm=False) for layer in layers]))
-        yield _titled(f"{title}{more}", laid, width)
+        chosen = cells_of(results, method, "selected") if metric == "r2" else {}
+        yield _titled(f"{title}{more}", laid, width, _selected(chosen))
     shares = [cells_of(results, "tpdn-given", f"unseen-{what}") for what in ("roles", "pairs")]
     heads, more = _heads(list(shares[0]))
     laid = [("scheme", heads)]
@@ -79,8 +80,20 @@ def _heads(schemes: Sequence[str]) -> tuple[list[str], str]:
     return list(schemes), ""
 
 
-def _titled(title: str, laid: Sequence[tuple[str, Sequence[str]]], width: int) -> Group:
-    return Group(Text(title, style="bold"), *grids(laid, width, justify="right"))
+def _selected(cells: Mapping[str, Mapping[str, Row]]) -> list[Text]:
+    """Say which scheme has the fewest roles within one standard error of the best, and where."""
+    found = {
+        head: [layer for layer, row in rows.items() if row.value]
+        for head, rows in zip(_heads(list(cells))[0], cells.values(), strict=True)
+    }
+    said = "; ".join(f"{head} at {', '.join(layers)}" for head, layers in found.items() if layers)
+    return [Text(f"fewest roles within one standard error of the best: {said}")] if said else []
+
+
+def _titled(
+    title: str, laid: Sequence[tuple[str, Sequence[str]]], width: int, notes: Sequence[Text] = ()
+) -> Group:
+    return Group(Text(title, style="bold"), *grids(laid, width, justify="right"), *notes)
 
 
 def _cell(row: Row | None, *, arm: bool = True) -> str:

@@ -102,13 +102,8 @@ def compare(
     variance = float(np.var(np.asarray(test[1], np.float64), axis=0).mean())
     best = min(range(len(fits)), key=lambda k: errors[k].mean())
     behind = [estimate((1.0, mean_of(e - errors[best]))) for e in errors]
-    within = [
-        k
-        for k in range(len(fits))
-        if errors[k].mean() <= errors[best].mean() + _se(errors, k, best)
-    ]
-    selected = min(within, key=lambda k: (fits[k].n_roles_, errors[k].mean()))
-    ties = _ties(schemes, train[0])
+    selected = select(errors, [fit.n_roles_ for fit in fits])
+    tied = ties(schemes, train[0])
     return [
         Standing(
             scheme=names[k],
@@ -118,7 +113,7 @@ def compare(
             r2=1 - float(errors[k].mean()) / variance if variance > 0 else 0.0,
             behind=behind[k],
             bits=description_length(fits[k], *train),
-            tied=ties[k],
+            tied=tied[k],
             selected=k == selected,
             unseen=fits[k].unseen(test[0]),
         )
@@ -126,13 +121,36 @@ def compare(
     ]
 
 
-def _se(errors: Sequence[Floats], k: int, best: int) -> float:
-    """Standard error of the difference of two schemes' mean errors, paired by sequence."""
-    difference = errors[k] - errors[best]
-    return float(difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else 0.0
+def select(errors: Sequence[Floats], n_roles: Sequence[int]) -> int:
+    """Choose the scheme of the fewest roles within one standard error of the best.
+
+    Parameters
+    ----------
+    errors : sequence of ndarray of shape (n,)
+        Of each scheme, the errors on the same sequences.
+    n_roles : sequence of int
+        Of each scheme.
+
+    Returns
+    -------
+    int
+        Its place; of equally many roles, that of the least error. The standard error is that of
+        the difference from the best, paired by sequence.
+    """
+    means = [float(e.mean()) for e in errors]
+    best = min(range(len(errors)), key=means.__getitem__)
+
+    def reach(k: int) -> float:
+        difference = errors[k] - errors[best]
+        n = len(difference)
+        return float(difference.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+
+    within = [k for k in range(len(errors)) if means[k] <= means[best] + reach(k)]
+    return min(within, key=lambda k: (n_roles[k], means[k]))
 
 
-def _ties(schemes: Sequence[RoleScheme], sequences: Sequence[Fillers]) -> list[tuple[str, ...]]:
+def ties(schemes: Sequence[RoleScheme], sequences: Sequence[Fillers]) -> list[tuple[str, ...]]:
+    """Name, for each scheme, the others that divide the items of the sequences alike."""
     divisions = [division(scheme, sequences) for scheme in schemes]
     return [
         tuple(
