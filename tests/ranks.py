@@ -3,7 +3,7 @@
 `python -m tests.ranks` (`make ranks`): the published network of McCoy et al. (2019), 40,000 fresh
 sequences, the published 5,000 of test; the data lie where LAYERPROBES_DATA says, by default in
 ../shared/data beside the repository. Prints the share of test sequences that the network's own
-decoder answers right from the decomposition, by scheme and role dimension. About five minutes.
+decoder answers right from the decomposition, by scheme and role dimension. About a minute.
 """
 
 from __future__ import annotations
