@@ -90,7 +90,7 @@ def test_a_class_that_training_lacks_is_counted(random, tmp_path, unseen):
     task = words(list(labels), splits)
     store = store_of(task, {"0": X}, tmp_path)
     if unseen == "error":
-        with pytest.raises(InputError, match=r"'strange' \(3 in dev\), 'stranger' \(10 in test\)"):
+        with pytest.raises(InputError, match=r"'stranger' \(10 in test\), 'strange' \(3 in dev\)"):
             probe_layers(task, store, unseen=unseen)
         return
     report = probe_layers(task, store, unseen=unseen, draws=0)

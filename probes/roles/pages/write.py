@@ -27,7 +27,7 @@ def is_decomposition(out: str | Path) -> bool:
         run = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return False
-    return isinstance(run, dict) and "tasks" not in run
+    return isinstance(run, dict) and "run" in run and "tasks" not in run
 
 
 def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
