@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.errors import InputError
 from probes.roles.naming import SIX, parse_scheme
+from probes.roles.neighbours import EDGE, Next, Previous, Wickel
 from probes.roles.schemes import (
-    EDGE,
     BagOfWords,
     Bidirectional,
     LeftToRight,
-    Next,
     Own,
-    Previous,
     RightToLeft,
     TreeRoles,
-    Wickel,
 )
-from probes.roles.sequences import Sentence
+from probes.roles.sequences import Sentence, numbered
 from probes.roles.tpdn.compare import division
 from probes.roles.trees import right_branching
 
@@ -33,6 +32,19 @@ LECTURE = {
     "bow": " ".join(["r_0"] * 10),
 }
 digits = st.lists(st.integers(0, 9), min_size=1, max_size=9)
+several = st.lists(st.lists(st.integers(0, 4), max_size=7), max_size=20)
+NAMES = [*LECTURE, "previous", "next", "tree:right", "ltr*previous"]
+
+
+@given(several)
+@pytest.mark.parametrize("name", NAMES)
+def test_roles_of_many_sequences_are_numbered_as_they_come_one_by_one(name, sequences):
+    scheme = parse_scheme(name)
+    known, numbers = scheme.numbered(sequences)
+    expected, one_by_one = numbered(chain.from_iterable(map(scheme.roles, sequences)))
+    assert list(known.items()) == list(expected.items())
+    assert list(map(str, known)) == list(map(str, expected))
+    assert numbers.tolist() == one_by_one.tolist()
 
 
 @pytest.mark.parametrize("scheme", SIX, ids=lambda s: s.name)

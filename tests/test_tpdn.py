@@ -18,7 +18,7 @@ from probes.roles.tpdn.bindings import counts, number
 from probes.roles.tpdn.decomposition import Decomposition
 from probes.roles.tpdn.given import GivenTPDN
 from probes.roles.tpdn.gradient import GradientTPDN
-from probes.roles.tpdn.least_squares import Moments, fit_least_squares
+from probes.roles.tpdn.least_squares import FLAT, PENALTIES, Moments, fit_least_squares
 from probes.roles.tpdn.lowrank import TPDN
 from published_recipe import train_as_published
 
@@ -106,6 +106,22 @@ def test_layers_together_are_layers_apart(name: str) -> None:
         np.testing.assert_allclose(
             together.predict(sequences)[k], apart.predict(sequences), atol=1e-6
         )
+
+
+@pytest.mark.parametrize("name", ["ltr", "wickel"])
+@pytest.mark.parametrize("r2", [0.05, 0.5, 0.95])
+def test_penalties_that_are_left_untried_would_have_done_no_better(name: str, r2: float) -> None:
+    sequences = draw_digits(3000, 13)
+    Z = plant(sequences, parse_scheme(name), 13, r2=r2)
+    bindings, known = number(sequences, parse_scheme(name))
+    X = counts(bindings, len(known.fillers), known.n_roles)
+    held_out = np.arange(len(Z)) >= 2700
+    fit = fit_least_squares(X, Z, held_out, refit=False)
+    assert fit.losses[fit.penalties[0]] == min(fit.losses.values())
+    for penalty in PENALTIES:
+        alone = fit_least_squares(X, Z, held_out, penalties=(penalty,), refit=False)
+        loss = np.mean((alone.predict(X[held_out]) - Z[held_out]) ** 2)
+        assert fit.losses[fit.penalties[0]][0] <= (1 + 2 * FLAT) * loss
 
 
 def test_moments_of_disjoint_rows_add() -> None:

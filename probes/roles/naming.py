@@ -6,17 +6,15 @@ import functools
 from typing import Any
 
 from probes.errors import InputError, unknown
+from probes.roles.neighbours import Next, Previous, Wickel
 from probes.roles.schemes import (
     PARSES,
     BagOfWords,
     Bidirectional,
     LeftToRight,
-    Next,
-    Previous,
     RightToLeft,
     RoleScheme,
     TreeRoles,
-    Wickel,
 )
 
 SIX: tuple[RoleScheme, ...] = (

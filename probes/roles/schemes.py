@@ -10,10 +10,20 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
 
-from probes.errors import InputError, unknown
-from probes.roles.sequences import Fillers, Sentence
+import numpy as np
+
+from probes.errors import InputError
+from probes.roles.sequences import (
+    Fillers,
+    Numbered,
+    Sentence,
+    lengths_of,
+    number_codes,
+    numbered,
+    places,
+)
 from probes.roles.trees import (
     Tree,
     balanced,
@@ -25,16 +35,6 @@ from probes.roles.trees import (
 )
 
 Role = Hashable
-
-
-class _Edge:
-    """What stands before the first item and after the last; no word is equal to it."""
-
-    def __repr__(self) -> str:
-        return "#"
-
-
-EDGE = _Edge()
 
 
 class RoleScheme(ABC):
@@ -64,6 +64,23 @@ class RoleScheme(ABC):
             One role an item.
         """
 
+    def numbered(self, sequences: Sequence[Fillers]) -> Numbered:
+        """Number the roles of many sequences as they first come.
+
+        Schemes that can override it: to number places takes no look at the items.
+
+        Parameters
+        ----------
+        sequences : sequence of sequences of fillers
+            Lengths may differ.
+
+        Returns
+        -------
+        dict of role to int, ndarray of shape (n_items,), int64
+            The number of each different role from 0 on, and those of all items in order.
+        """
+        return numbered(chain.from_iterable(map(self.roles, sequences)))
+
     @property
     def parts(self) -> tuple[RoleScheme, ...]:
         """The schemes of which this is the sum: itself alone, if it is none."""
@@ -86,6 +103,10 @@ class BagOfWords(RoleScheme):
         """Give each item the role ``r_0``."""
         return ["r_0"] * len(sequence)
 
+    def numbered(self, sequences: Sequence[Fillers]) -> Numbered:
+        """As `RoleScheme.numbered`."""
+        return number_codes(np.zeros(lengths_of(sequences).sum(), np.int64), lambda _: "r_0")
+
 
 @dataclass(frozen=True)
 class LeftToRight(RoleScheme):
@@ -96,6 +117,10 @@ class LeftToRight(RoleScheme):
     def roles(self, sequence: Fillers) -> list[Role]:
         """Give item i the role i."""
         return list(range(len(sequence)))
+
+    def numbered(self, sequences: Sequence[Fillers]) -> Numbered:
+        """As `RoleScheme.numbered`."""
+        return number_codes(places(lengths_of(sequences)), int)
 
 
 @dataclass(frozen=True)
@@ -108,6 +133,11 @@ class RightToLeft(RoleScheme):
         """Give item i of n the role n - 1 - i."""
         return list(range(len(sequence) - 1, -1, -1))
 
+    def numbered(self, sequences: Sequence[Fillers]) -> Numbered:
+        """As `RoleScheme.numbered`."""
+        lengths = lengths_of(sequences)
+        return number_codes(np.repeat(lengths, lengths) - 1 - places(lengths), int)
+
 
 @dataclass(frozen=True)
 class Bidirectional(RoleScheme):
@@ -119,89 +149,17 @@ class Bidirectional(RoleScheme):
         """Give item i of n the role (i, n - 1 - i)."""
         return list(_both_places(len(sequence)))
 
+    def numbered(self, sequences: Sequence[Fillers]) -> Numbered:
+        """As `RoleScheme.numbered`."""
+        lengths = lengths_of(sequences)
+        longest = int(lengths.max(initial=0))
+        codes = np.repeat(lengths, lengths) * longest + places(lengths)
+        return number_codes(codes, lambda code: _both_places(code // longest)[code % longest])
+
 
 @functools.cache
 def _both_places(n: int) -> tuple[tuple[int, int], ...]:
     return tuple((i, n - 1 - i) for i in range(n))
-
-
-class Wickelrole(NamedTuple):
-    """A pair of neighbours, printed ``previous_next``."""
-
-    previous: Hashable
-    next: Hashable
-
-    def __str__(self) -> str:
-        return f"{self.previous}_{self.next}"
-
-
-@dataclass(frozen=True)
-class _Neighbours(RoleScheme):
-    """Schemes of the neighbours.
-
-    Parameters
-    ----------
-    annotation : str, optional
-        The annotation of a `Sentence` (``"upos"``) that is looked at; by default the fillers
-        themselves.
-    """
-
-    annotation: str | None = None
-
-    def _padded(self, sequence: Fillers) -> list[Hashable]:
-        return [EDGE, *_looked_at(sequence, self.annotation), EDGE]
-
-    def _named(self, base: str) -> str:
-        return base if self.annotation is None else f"{base}:{self.annotation}"
-
-
-class Wickel(_Neighbours):
-    """Wickelroles: the items before and after."""
-
-    @property
-    def name(self) -> str:
-        """``wickel``, and the annotation."""
-        return self._named("wickel")
-
-    def roles(self, sequence: Fillers) -> list[Role]:
-        """Give each item the pair of its neighbours; `EDGE` where there is none."""
-        padded = self._padded(sequence)
-        return [*map(Wickelrole, padded, padded[2:])]
-
-
-class Previous(_Neighbours):
-    """The item before."""
-
-    @property
-    def name(self) -> str:
-        """``previous``, and the annotation."""
-        return self._named("previous")
-
-    def roles(self, sequence: Fillers) -> list[Role]:
-        """Give each item the one before it; `EDGE` where there is none."""
-        return self._padded(sequence)[:-2]
-
-
-class Next(_Neighbours):
-    """The item after."""
-
-    @property
-    def name(self) -> str:
-        """``next``, and the annotation."""
-        return self._named("next")
-
-    def roles(self, sequence: Fillers) -> list[Role]:
-        """Give each item the one after it; `EDGE` where there is none."""
-        return self._padded(sequence)[2:]
-
-
-def _looked_at(sequence: Fillers, annotation: str | None) -> Sequence[Hashable]:
-    if annotation is None:
-        return sequence
-    known = sequence.annotations if isinstance(sequence, Sentence) else {}
-    if annotation not in known:
-        raise unknown("annotation of the sentence", annotation, known)
-    return known[annotation]
 
 
 def annotated(sequence: Fillers) -> Tree:

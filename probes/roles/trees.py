@@ -41,13 +41,23 @@ def smallest_first(sequence: Sequence[Hashable]) -> Tree:
     McCoy et al. (2019), as their published code has it. Values are compared as numbers.
     """
     values = [item if type(item) is int else _number(item) for item in sequence]
-    nodes = list(range(len(values)))
+    # A node has the value of its last item, so what is merged k-th ends in the k-th smallest item.
+    return _merged(tuple(sorted(range(len(values) - 1), key=values.__getitem__)))
+
+
+@functools.lru_cache(maxsize=65536)
+def _merged(order: tuple[int, ...]) -> Tree:
+    """Merge, one after the other, the nodes that end in these items with their right neighbours."""
+    n = len(order) + 1
+    begin, end = list(range(n)), list(range(n))  # of the node that ends, or begins, in each item
+    node = list(range(n))  # by its last item
     merges = []
-    for new in range(len(values), 2 * len(values) - 1):
-        at = values.index(min(values[:-1]))
-        merges.append((nodes[at], nodes[at + 1]))
-        nodes[at : at + 2] = [new]
-        del values[at]  # the right one's value stays
+    for new, last in enumerate(order, n):
+        right = end[last + 1]
+        merges.append((node[last], node[right]))
+        node[right] = new
+        begin[right] = begin[last]
+        end[begin[last]] = right
     return tuple(merges)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import chain, compress
+from itertools import compress
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,6 @@ from probes.roles.learned.assigner import Learned, Padded, attend, pad, snap, sq
 from probes.roles.learned.projected import Projected
 from probes.roles.schemes import Own, RoleScheme
 from probes.roles.sequences import Fillers
-from probes.roles.tpdn.bindings import numbered
 from probes.roles.tpdn.decomposition import draw_held_out, side_by_side
 
 Sequences = Sequence[Fillers]
@@ -279,7 +278,7 @@ class RoleLearner:
             The harmonic mean of homogeneity and completeness (Rosenberg and Hirschberg 2007): 1
             where the two are the same up to names, 0 where one tells nothing of the other.
         """
-        _, known = numbered(chain.from_iterable(map(scheme.roles, sequences)))
+        _, known = scheme.numbered(sequences)
         found = [role for labels in self.roles(sequences) for role in labels]
         return float(v_measure_score(known, found))
 

@@ -1,16 +1,16 @@
-"""Alternating least squares for B(f, r) = W · (F_f ⊗ R_r): each step exact, none goes up.
+"""Alternating least squares for B(f, r) = W · (F_f ⊗ R_r): no step goes up.
 
 minimise  J = (1/n) Σ ‖z − z̄ − Σ_i (B(f_i, r_i) − mean)‖² + λ Σ_{f,r} ‖B(f, r)‖²
 
-over F (fillers or given components × filler_dim), R (roles × role_dim) and W. Small problems are
-solved from moments, whose cost does not depend on the number of sequences; large vocabularies
-from the rows, by conjugate gradients.
+over F (fillers or given components × filler_dim), R (roles × role_dim) and W. W is solved exactly,
+F and R by conjugate gradients, as closely as is asked. Small problems are solved from moments,
+whose cost does not depend on the number of sequences; large vocabularies from the rows.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,11 @@ from probes.roles.tpdn.bindings import Bindings, Floats, Ints, bound
 from probes.roles.tpdn.least_squares import Moments
 
 PRECISE = 1e-10
-"""Relative residual at which conjugate gradients stop."""
+"""Residual at which conjugate gradients stop, as a share of the right side."""
+
+ROUGH = 0.1
+"""The same within a sweep, as a share of the residual at which they start: the next W changes the
+system before more is gained."""
 
 MOST_STEPS = 500
 """Of conjugate gradients."""
@@ -52,7 +56,7 @@ class Factors:
 
 
 class Problem(ABC):
-    """What is minimised, and the exact minimum over each part while the others stand."""
+    """What is minimised, and the minimum over each part while the others stand."""
 
     n_fillers: int
     n_roles: int
@@ -62,12 +66,12 @@ class Problem(ABC):
         """Give the best W, and J at it."""
 
     @abstractmethod
-    def solve_fillers(self, at: Factors) -> Floats:
-        """Give the best F while R and W stand."""
+    def solve_fillers(self, at: Factors, enough: float = PRECISE) -> Floats:
+        """Give the best F while R and W stand, until the residual is so small a share."""
 
     @abstractmethod
-    def solve_roles(self, at: Factors) -> Floats:
-        """Give the best R while F and W stand."""
+    def solve_roles(self, at: Factors, enough: float = PRECISE) -> Floats:
+        """Give the best R while F and W stand, until the residual is so small a share."""
 
 
 class FromMoments(Problem):
@@ -92,15 +96,17 @@ class FromMoments(Problem):
         self._total = total
         _, _, self._xx, self._xz = moments.centred()
         self._xx.flat[:: len(self._xx) + 1] += penalty
-        four = self._xx.reshape(n_fillers, n_roles, n_fillers, n_roles)
-        self._by_fillers = np.ascontiguousarray(four.transpose(0, 2, 1, 3))
-        self._by_roles = np.ascontiguousarray(four.transpose(1, 3, 0, 2))
+        self._four = self._xx.reshape(n_fillers, n_roles, n_fillers, n_roles)
         self._targets = self._xz.reshape(n_fillers, n_roles, -1)
 
-    def unconstrained(self) -> tuple[Floats, Floats]:
-        """Give the best B of all, and the mean square of each pair's count, (fillers, roles)."""
-        best = _solve(self._xx, self._xz).reshape(self._targets.shape)
-        return best, np.diag(self._xx).reshape(best.shape[:2])
+    def unconstrained(self) -> Floats:
+        """Give the best B of all, shape (n_fillers, n_roles, width)."""
+        return _solve(self._xx, self._xz).reshape(self._targets.shape)
+
+    @property
+    def weight(self) -> Floats:
+        """The mean square of each pair's count, shape (n_fillers, n_roles)."""
+        return np.diag(self._xx).reshape(self.n_fillers, self.n_roles)
 
     def solve_weights(self, fillers: Floats, roles: Floats) -> tuple[Floats, float]:
         """As `Problem.solve_weights`."""
@@ -110,27 +116,45 @@ class FromMoments(Problem):
         shape = (fillers.shape[1], roles.shape[1], right.shape[1])
         return W.reshape(shape), self._total - float((right * W).sum())
 
-    def solve_fillers(self, at: Factors) -> Floats:
+    def solve_fillers(self, at: Factors, enough: float = PRECISE) -> Floats:
         """As `Problem.solve_fillers`."""
         maps = np.einsum("rc,acw->raw", at.roles, at.weights, optimize=True)
-        right = np.einsum("frw,raw->fa", self._targets, maps, optimize=True)
-        return _solve_part(self._by_fillers, maps, right)
+        blocks = [_block(self._four[f, :, f], maps) for f in range(self.n_fillers)]
 
-    def solve_roles(self, at: Factors) -> Floats:
+        def apply(fillers: Floats) -> Floats:
+            table = np.tensordot(fillers, maps, (1, 1))
+            return _to_part(self._times(table), maps)
+
+        right = _to_part(self._targets, maps)
+        return _conjugate_gradients(apply, right, at.fillers, enough, blocks)
+
+    def solve_roles(self, at: Factors, enough: float = PRECISE) -> Floats:
         """As `Problem.solve_roles`."""
         maps = np.einsum("fa,acw->fcw", at.fillers, at.weights, optimize=True)
-        right = np.einsum("frw,fcw->rc", self._targets, maps, optimize=True)
-        return _solve_part(self._by_roles, maps, right)
+        blocks = [_block(self._four[:, r, :, r], maps) for r in range(self.n_roles)]
+
+        def apply(roles: Floats) -> Floats:
+            table = np.tensordot(maps, roles, (1, 1)).transpose(0, 2, 1)
+            return _to_part(self._times(table).swapaxes(0, 1), maps)
+
+        right = _to_part(self._targets.swapaxes(0, 1), maps)
+        return _conjugate_gradients(apply, right, at.roles, enough, blocks)
+
+    def _times(self, table: Floats) -> Floats:
+        """Multiply a B, shape (n_fillers, n_roles, width), with the products of pairs."""
+        return (self._xx @ table.reshape(len(self._xx), -1)).reshape(table.shape)
 
 
-def _solve_part(products: Floats, maps: Floats, right: Floats) -> Floats:
-    """Solve for one part; `products` of shape (own, own, other, other), maps (other, k, width)."""
-    n_own, n_other, k = products.shape[0], maps.shape[0], maps.shape[1]
-    flat = maps.reshape(n_other * k, -1)
-    inner = (flat @ flat.T).reshape(n_other, k, n_other, k).transpose(0, 2, 1, 3)
-    system = products.reshape(n_own**2, n_other**2) @ inner.reshape(n_other**2, k**2)
-    system = system.reshape(n_own, n_own, k, k).transpose(0, 2, 1, 3).reshape(n_own * k, -1)
-    return _solve(system, right.reshape(-1, 1)).reshape(n_own, k)
+def _to_part(table: Floats, maps: Floats) -> Floats:
+    """Sum (own, other, width) over what the maps, (other, k, width), do with it: (own, k)."""
+    flat = maps.transpose(0, 2, 1).reshape(-1, maps.shape[1])
+    return table.reshape(len(table), -1) @ flat
+
+
+def _block(products: Floats, maps: Floats) -> Floats:
+    """Give the system of one item alone, (k, k), from the products of what it is bound to."""
+    flat = maps.reshape(len(maps), -1)
+    return np.einsum("okw,olw->kl", maps, (products @ flat).reshape(maps.shape), optimize=True)
 
 
 def _solve(system: Floats, right: Floats) -> Floats:
@@ -207,7 +231,7 @@ class FromRows(Problem):
         shape = (fillers.shape[1], roles.shape[1], right.shape[1])
         return W.reshape(shape), self._total - float((right * W).sum())
 
-    def solve_fillers(self, at: Factors) -> Floats:
+    def solve_fillers(self, at: Factors, enough: float = PRECISE) -> Floats:
         """As `Problem.solve_fillers`."""
         maps = np.einsum("rc,acw->raw", at.roles, at.weights, optimize=True)
         size = np.einsum("raw,rbw->ab", maps, maps, optimize=True)
@@ -222,9 +246,9 @@ class FromRows(Problem):
             rows = self._bound(fillers, at.roles) @ flat
             return gradient(rows) + self._penalty * fillers @ size
 
-        return _conjugate_gradients(apply, gradient(self._targets), at.fillers)
+        return _conjugate_gradients(apply, gradient(self._targets), at.fillers, enough)
 
-    def solve_roles(self, at: Factors) -> Floats:
+    def solve_roles(self, at: Factors, enough: float = PRECISE) -> Floats:
         """As `Problem.solve_roles`."""
         maps = np.einsum("fa,acw->fcw", at.fillers, at.weights, optimize=True)
         size = np.einsum("fcw,fdw->cd", maps, maps, optimize=True)
@@ -239,7 +263,7 @@ class FromRows(Problem):
         def apply(roles: Floats) -> Floats:
             return gradient(self._bound(at.fillers, roles) @ flat) + self._penalty * roles @ size
 
-        return _conjugate_gradients(apply, gradient(self._targets), at.roles)
+        return _conjugate_gradients(apply, gradient(self._targets), at.roles, enough)
 
 
 def _sum_by(groups: Ints, values: Floats, n: int) -> Floats:
@@ -248,19 +272,40 @@ def _sum_by(groups: Ints, values: Floats, n: int) -> Floats:
     return np.asarray(sparse.csr_array((one, (groups, np.arange(len(groups)))), shape) @ values)
 
 
-def _conjugate_gradients(apply: Callable[[Floats], Floats], right: Floats, start: Floats) -> Floats:
-    """Solve a positive semidefinite system from a start; no step raises its quadratic."""
+def _conjugate_gradients(
+    apply: Callable[[Floats], Floats],
+    right: Floats,
+    start: Floats,
+    enough: float,
+    blocks: Sequence[Floats] | None = None,
+) -> Floats:
+    """Solve a positive semidefinite system from a start; no step raises its quadratic.
+
+    `blocks` are the systems of single rows, by whose inverses the residual is weighed.
+    """
+    if blocks is None:
+        inverse = None
+    else:
+        stack = np.stack(blocks)
+        size = np.trace(stack, axis1=1, axis2=2).max() / stack.shape[1] or 1.0
+        inverse = np.linalg.inv(stack + 1e-12 * size * np.eye(stack.shape[1]))
+
+    def weighed(residual: Floats) -> Floats:
+        return residual if inverse is None else (inverse @ residual[:, :, None])[:, :, 0]
+
     x, residual = start.copy(), right - apply(start)
-    direction, size = residual.copy(), float((residual**2).sum())
-    enough = PRECISE**2 * float((right**2).sum())
+    direction = weighed(residual)
+    size = float((residual * direction).sum())
+    limit = max(enough**2 * size, PRECISE**2 * float((right * weighed(right)).sum()))
     for _ in range(MOST_STEPS):
-        if size <= enough:
+        if size <= limit:
             break
         applied = apply(direction)
         step = size / float((direction * applied).sum())
         x += step * direction
         residual -= step * applied
-        new = float((residual**2).sum())
-        direction = residual + new / size * direction
+        towards = weighed(residual)
+        new = float((residual * towards).sum())
+        direction = towards + new / size * direction
         size = new
     return x

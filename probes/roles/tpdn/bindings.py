@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, count, repeat
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from scipy import sparse
 
 from probes.errors import InputError
 from probes.roles.schemes import Role, RoleScheme
-from probes.roles.sequences import Fillers
+from probes.roles.sequences import Fillers, Numbered, lengths_of, numbered
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -145,31 +144,11 @@ def number(sequences: Sequence[Fillers], scheme: RoleScheme) -> tuple[Bindings, 
         raise InputError(f"{len(sequences)} sequences without an item; give at least one filler")
     rows, roles, first = [], [], 0
     for part in scheme.parts:
-        known, row = numbered(chain.from_iterable(map(part.roles, sequences)), first)
-        rows.append(row)
-        roles.append(known)
+        known, row = part.numbered(sequences)
+        rows.append(row + first)
+        roles.append({role: k + first for role, k in known.items()})
         first += len(known)
     return _bindings(sequences, filler, rows), Vocabulary(fillers, tuple(roles))
-
-
-def numbered(values: Iterable[Hashable], first: int = 0) -> tuple[dict[Hashable, int], Ints]:
-    """Number values as they first come.
-
-    Parameters
-    ----------
-    values : iterable of hashable
-        As often as they occur.
-    first : int
-        Number of the first.
-
-    Returns
-    -------
-    dict of hashable to int, ndarray of shape (n,), int64
-        The number of each different value, and those of all values in order.
-    """
-    known: dict[Hashable, int] = defaultdict(count(first).__next__)
-    numbers = np.fromiter(map(known.__getitem__, values), np.int64)
-    return dict(known), numbers
 
 
 def renumber(sequences: Sequence[Fillers], scheme: RoleScheme, vocabulary: Vocabulary) -> Bindings:
@@ -190,20 +169,21 @@ def renumber(sequences: Sequence[Fillers], scheme: RoleScheme, vocabulary: Vocab
         With `UNSEEN` for what training lacks.
     """
     rows = [
-        _looked_up(known, chain.from_iterable(map(part.roles, sequences)))
+        _looked_up(known, part.numbered(sequences))
         for part, known in zip(scheme.parts, vocabulary.roles, strict=True)
     ]
-    filler = _looked_up(vocabulary.fillers, chain.from_iterable(sequences))
+    filler = _looked_up(vocabulary.fillers, numbered(chain.from_iterable(sequences)))
     return _bindings(sequences, filler, rows)
 
 
-def _looked_up(known: Mapping[Hashable, int], values: Iterable[Hashable]) -> Ints:
-    return np.fromiter(map(known.get, values, repeat(UNSEEN)), np.int64)
+def _looked_up(known: Mapping[Hashable, int], found: Numbered) -> Ints:
+    values, numbers = found
+    of_values = np.fromiter(map(known.get, values, repeat(UNSEEN)), np.int64, len(values))
+    return of_values[numbers] if len(values) else numbers
 
 
 def _bindings(sequences: Sequence[Fillers], filler: Ints, roles: list[Ints]) -> Bindings:
-    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
-    of = np.repeat(np.arange(len(sequences)), lengths)
+    of = np.repeat(np.arange(len(sequences)), lengths_of(sequences))
     return Bindings(len(sequences), of, filler, np.stack(roles))
 
 

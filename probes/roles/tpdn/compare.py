@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from probes.errors import InputError
 from probes.roles.schemes import RoleScheme
 from probes.roles.sequences import Fillers
 from probes.roles.tpdn.additive import AdditiveTPDN
-from probes.roles.tpdn.bindings import Floats, Shares, numbered
+from probes.roles.tpdn.bindings import Floats, Shares
 from probes.roles.tpdn.decomposition import Decomposition
 from probes.roles.tpdn.ratios import estimate, mean_of
 from probes.stats import Interval
@@ -175,10 +174,7 @@ def division(scheme: RoleScheme, sequences: Sequence[Fillers]) -> tuple[tuple[in
     tuple of tuple of int
         For each part of the scheme, the roles of all items, numbered as they first occur.
     """
-    return tuple(
-        tuple(numbered(chain.from_iterable(map(part.roles, sequences)))[1].tolist())
-        for part in scheme.parts
-    )
+    return tuple(tuple(part.numbered(sequences)[1].tolist()) for part in scheme.parts)
 
 
 def description_length(

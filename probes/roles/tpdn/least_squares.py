@@ -8,7 +8,7 @@ columns, from the rows' products instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,13 @@ HALF = 10**0.5
 ENOUGH = 1.02
 """A weaker penalty is left untried where the last had this many times the best held-out loss."""
 
-DENSE = 0.08
+FLAT = 1e-3
+"""So it is where the last one lowered the loss by no more than this share, and was no stronger than
+`RARE` times the mean square of the rarest column: then no column waits for a weaker one."""
+
+RARE = 100
+
+DENSE = 0.15
 """A design that holds more than this share of numbers is multiplied as a dense one."""
 
 
@@ -52,6 +58,8 @@ class LinearFit:
         The λ of each layer.
     losses : dict of float to ndarray of shape (n_layers,)
         By penalty, the mean squared error on the held-out rows; empty where only one was given.
+    moments : Moments, or None
+        Of the rows that were fitted; None where their products were taken instead.
     """
 
     intercept: Floats
@@ -60,6 +68,7 @@ class LinearFit:
     dual: Floats | None
     penalties: Floats
     losses: dict[float, Floats]
+    moments: Moments | None = None
 
     def predict(self, X: sparse.csr_array) -> Floats:
         """Map a design of shape (n, n_columns) to targets, shape (n, n_targets)."""
@@ -98,7 +107,7 @@ class Moments:
         """Sum over rows; Z of shape (n, n_targets)."""
         Z = np.asarray(Z, dtype=np.float64)
         xx = _gram(X)
-        return cls(X.shape[0], np.asarray(X.sum(axis=0)), Z.sum(axis=0), xx, _times(X.T.tocsr(), Z))
+        return cls(X.shape[0], np.asarray(X.sum(axis=0)), Z.sum(axis=0), xx, _times(X.T, Z))
 
     def __add__(self, other: Moments) -> Moments:
         return Moments(
@@ -122,8 +131,8 @@ def _gram(X: sparse.csr_array) -> Floats:
     return np.asarray((X.T @ X).toarray())
 
 
-def _times(X: sparse.csr_array, coef: Floats) -> Floats:
-    """Multiply a design with a dense matrix, which BLAS does faster unless it is very sparse."""
+def _times(X: Any, coef: Floats) -> Floats:
+    """Multiply a design, or a transposed one, with a dense matrix."""
     return np.asarray((X.toarray() if X.nnz > DENSE * X.shape[0] * X.shape[1] else X) @ coef)
 
 
@@ -171,26 +180,68 @@ def fit_least_squares(
         If no rows are left to fit or to choose by, a penalty is not positive, or Z is not finite.
     """
     _check(X, Z, held_out, penalties)
-    primal = X.shape[1] <= int((~held_out).sum())
-    fitted: _Primal | _Dual = (_Primal if primal else _Dual)(X, Z, ~held_out)
+    (X_train, Z_train), (X_held, Z_held) = _divided(X, Z, held_out)
+    fitted = (_Primal if X.shape[1] <= len(Z_train) else _Dual)(X_train, Z_train)
     losses: dict[float, Floats] = {}
-    X_held, Z_held = X[held_out], Z[held_out]
 
-    def ask(some: Sequence[float]) -> None:
-        for penalty in some:
-            errors = (fitted.predict(penalty, X_held) - Z_held) ** 2
-            losses[penalty] = errors.reshape(len(errors), n_layers, -1).mean(axis=(0, 2))
-            if (losses[penalty] > ENOUGH * np.minimum.reduce(list(losses.values()))).all():
-                break
+    def ask(penalty: float) -> None:
+        errors = np.square(fitted.predict(penalty, X_held) - Z_held)
+        losses[penalty] = errors.reshape(len(errors), n_layers, -1).mean(axis=(0, 2))
 
     if len(penalties) > 1:
-        ask(sorted(penalties, reverse=True))
-        ask([p * k for p in np.unique(_chosen(losses)) for k in (HALF, 1 / HALF)])
+        _search(sorted(penalties, reverse=True), ask, losses, _rarest(X_train))
+        for penalty in np.unique(_chosen(losses)):
+            if not _flat_around(float(penalty), losses):
+                ask(float(penalty) * HALF)
+                ask(float(penalty) / HALF)
         chosen = _chosen(losses)
     else:
         chosen = np.full(n_layers, penalties[0])
-    whole = fitted.extended(X, Z) if refit else fitted
+    whole = fitted.extended(X_held, Z_held) if refit else fitted
     return whole.finish(chosen, losses)
+
+
+def _divided(
+    X: sparse.csr_array, Z: npt.NDArray[Any], held_out: npt.NDArray[np.bool_]
+) -> tuple[tuple[sparse.csr_array, npt.NDArray[Any]], tuple[sparse.csr_array, npt.NDArray[Any]]]:
+    """Cut into the rows to fit and the held-out ones; nothing is copied where those come last."""
+    n = int((~held_out).sum())
+    if held_out[n:].all():
+        return (X[:n], Z[:n]), (X[n:], Z[n:])
+    return (X[~held_out], Z[~held_out]), (X[held_out], Z[held_out])
+
+
+def _search(
+    penalties: Sequence[float],
+    ask: Callable[[float], None],
+    losses: dict[float, Floats],
+    rarest: float,
+) -> None:
+    """Try penalties from the strongest on, until a weaker one can bring nothing."""
+    best: Floats | None = None
+    for penalty in penalties:
+        ask(penalty)
+        loss = losses[penalty]
+        if best is not None:
+            flat = bool((best - loss <= FLAT * best).all()) and penalty <= RARE * rarest
+            if flat or (loss > ENOUGH * np.minimum(best, loss)).all():
+                break
+        best = loss if best is None else np.minimum(best, loss)
+
+
+def _rarest(X: sparse.csr_array) -> float:
+    """Give the smallest mean square of a column that is not empty."""
+    squares = np.asarray(X.multiply(X).sum(axis=0)) / X.shape[0]
+    return float(squares[squares > 0].min(initial=np.inf))
+
+
+def _flat_around(penalty: float, losses: dict[float, Floats]) -> bool:
+    """Say whether the penalties next to this one do as well, in every layer that chose it."""
+    order = sorted(losses)
+    at = order.index(penalty)
+    beside = [losses[p] for p in order[max(at - 1, 0) : at + 2]]
+    mine = _chosen(losses) == penalty
+    return bool((np.stack(beside)[:, mine] <= (1 + FLAT) * losses[penalty][mine]).all())
 
 
 def _chosen(losses: dict[float, Floats]) -> Floats:
@@ -222,21 +273,17 @@ def _check(
 class _Primal:
     """Fewer columns than rows: solve with the columns' products."""
 
-    def __init__(
-        self,
-        X: sparse.csr_array,
-        Z: npt.NDArray[Any],
-        keep: npt.NDArray[np.bool_],
-        moments: Moments | None = None,
-    ) -> None:
-        self._keep = keep
-        self._moments = Moments.of(X[keep], Z[keep]) if moments is None else moments
-        self._x, self._z, self._xx, self._xz = self._moments.centred()
+    def __init__(self, X: sparse.csr_array, Z: npt.NDArray[Any]) -> None:
+        self._take(Moments.of(X, Z))
+
+    def _take(self, moments: Moments) -> None:
+        self._moments = moments
+        self._x, self._z, self._xx, self._xz = moments.centred()
 
     def extended(self, X: sparse.csr_array, Z: npt.NDArray[Any]) -> _Primal:
         """Take in the rows that were left out; no other is summed again."""
-        more = Moments.of(X[~self._keep], Z[~self._keep])
-        return _Primal(X, Z, np.ones_like(self._keep), self._moments + more)
+        self._take(self._moments + Moments.of(X, Z))
+        return self
 
     def _coef(self, penalty: float, targets: slice | Floats = slice(None)) -> Floats:
         regular = self._xx.copy()
@@ -254,20 +301,16 @@ class _Primal:
         for penalty in np.unique(penalties):
             targets = np.repeat(penalties == penalty, width)
             coef[:, targets] = self._coef(float(penalty), targets)
-        return LinearFit(self._z - self._x @ coef, coef, None, None, penalties, losses)
+        intercept = self._z - self._x @ coef
+        return LinearFit(intercept, coef, None, None, penalties, losses, self._moments)
 
 
 class _Dual:
     """Fewer rows than columns: solve with the rows' products."""
 
-    def __init__(
-        self,
-        X: sparse.csr_array,
-        Z: npt.NDArray[Any],
-        keep: npt.NDArray[np.bool_],
-    ) -> None:
-        self._rows = X[keep]
-        Z = np.asarray(Z[keep], dtype=np.float64)
+    def __init__(self, X: sparse.csr_array, Z: npt.NDArray[Any]) -> None:
+        self._rows = X
+        Z = np.asarray(Z, dtype=np.float64)
         self._mean = Z.mean(axis=0)
         self._Z = Z - self._mean
         products = _product(self._rows, self._rows)
@@ -277,7 +320,8 @@ class _Dual:
 
     def extended(self, X: sparse.csr_array, Z: npt.NDArray[Any]) -> _Dual:
         """Take in the rows that were left out."""
-        return _Dual(X, Z, np.ones(X.shape[0], dtype=bool))
+        rows: sparse.csr_array = sparse.vstack([self._rows, X], format="csr")
+        return _Dual(rows, np.concatenate([self._Z + self._mean, Z]))
 
     def _factor(self, penalty: float) -> Any:
         n = len(self._products)

@@ -7,11 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from probes.errors import InputError
 from probes.roles.schemes import Role, RoleScheme
 from probes.roles.sequences import Fillers
-from probes.roles.tpdn.alternating import Factors, FromMoments, FromRows, Problem
+from probes.roles.tpdn.alternating import ROUGH, Factors, FromMoments, FromRows, Problem
 from probes.roles.tpdn.bindings import (
     Bindings,
     Floats,
@@ -31,8 +32,8 @@ MOST_PAIRS = 4000
 class TPDN(Decomposition):
     """Fillers and roles of given dimensions, bound by their tensor product.
 
-    e(s) ≈ b + W · vec( Σ_i f(s_i) ⊗ r(role_i(s)) ), fitted by alternating least squares: each
-    step is exact, and none raises the objective.
+    e(s) ≈ b + W · vec( Σ_i f(s_i) ⊗ r(role_i(s)) ), fitted by alternating least squares, of which
+    no step raises the objective.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ class TPDN(Decomposition):
     squares in place of gradient steps (`GradientTPDN`).
     """
 
+    penalty_: float
+
     def __init__(
         self,
         scheme: RoleScheme,
@@ -120,17 +123,19 @@ class TPDN(Decomposition):
         n_fillers = len(self.vocabulary_.fillers)
         n_fillers = n_fillers if self._table is None else self._table.shape[1]
         targets = np.asarray(flat[: len(sequences)], np.float64)
+        best = None
         if n_fillers * n_roles <= MOST_PAIRS:
-            self.penalty_ = self.penalty or self._chosen(
-                self._behind(bindings, dev), flat, held_out
-            )
-            moments = Moments.of(self._design(bindings), targets)
-            total = float(((targets - targets.mean(axis=0)) ** 2).sum()) / len(targets)
-            problem: Problem = FromMoments(moments, total, n_fillers, n_roles, self.penalty_)
+            moments, best = self._without_limit(self._behind(bindings, dev), flat, held_out, dev)
+            if moments is None:
+                moments = Moments.of(self._design(bindings), targets)
+            total = float(np.square(targets - targets.mean(axis=0)).sum()) / len(targets)
+            small = FromMoments(moments, total, n_fillers, n_roles, self.penalty_)
+            best = small.unconstrained() if best is None else best.reshape(n_fillers, n_roles, -1)
+            problem: Problem = small
         else:
             self.penalty_ = self.penalty or 1e-6
             problem = FromRows(bindings, targets, n_fillers, n_roles, self.penalty_, self._table)
-        starts = [self._start(problem, k) for k in range(self.restarts)]
+        starts = [self._start(problem, k, best) for k in range(self.restarts)]
         fits = [_alternate(problem, *start, self.most_sweeps, self.tolerance) for start in starts]
         factors, self.objectives_ = min(fits, key=lambda fit: fit[1][-1])
         self._finish(factors, bindings, targets)
@@ -158,26 +163,39 @@ class TPDN(Decomposition):
             return counts(bindings, len(self.vocabulary_.fillers), n_roles)
         return weighted(bindings, self._table, n_roles)
 
-    def _chosen(
-        self, every: Bindings, Z: npt.NDArray[Any], held_out: npt.NDArray[np.bool_]
-    ) -> float:
-        """Choose λ on held-out sequences, and no less than the noise asks for.
+    def _without_limit(
+        self,
+        every: Bindings,
+        Z: npt.NDArray[Any],
+        held_out: npt.NDArray[np.bool_],
+        dev: Dev | None,
+    ) -> tuple[Moments | None, Floats | None]:
+        """Set λ, and give moments and B as a fit without a limit of dimensions has them.
 
-        Low rank ties rare pairs to others, and held-out sequences may hold none of the rare: the
-        floor is the λ of a Gaussian prior by which a binding has ten times the variance that the
-        encodings have for each of their items.
+        λ is as held-out sequences choose it, and no less than the noise asks for: low rank ties
+        rare pairs to others, and held-out sequences may hold none of the rare. The floor is the λ
+        of a Gaussian prior by which a binding has ten times the variance that the encodings have
+        for each of their items.
         """
-        fit = fit_least_squares(self._design(every), Z, held_out, penalties=PENALTIES, refit=False)
+        if self.penalty:
+            self.penalty_ = self.penalty
+            return None, None
+        fit = fit_least_squares(
+            self._design(every), Z, held_out, penalties=PENALTIES, refit=dev is None
+        )
         chosen = float(fit.penalties[0])
         noise = float(fit.losses[chosen][0])
         prior = 10 * float(np.var(Z, axis=0).mean()) * len(Z) / max(len(every.sequence), 1)
-        return max(chosen, noise / (len(Z) * prior) if prior > 0 else 0.0)
+        self.penalty_ = max(chosen, noise / (len(Z) * prior) if prior > 0 else 0.0)
+        return fit.moments, fit.coef
 
-    def _start(self, problem: Problem, which: int) -> tuple[Floats, Floats]:
+    def _start(self, problem: Problem, which: int, best: Floats | None) -> tuple[Floats, Floats]:
+        """Start from the leading directions of the best B of all, or at random."""
         filler_dim = min(self.filler_dim, problem.n_fillers)
         role_dim = min(self.role_dim, problem.n_roles)
-        if which == 0 and isinstance(problem, FromMoments):
-            best, weight = problem.unconstrained()
+        if which == 0 and best is not None:
+            assert isinstance(problem, FromMoments)
+            weight = problem.weight
             roles = _leading(best.swapaxes(0, 1), weight.sum(axis=0), role_dim)
             return _leading(best, weight.sum(axis=1), filler_dim), roles
         random = np.random.default_rng([self.random_state, which])
@@ -191,7 +209,9 @@ class TPDN(Decomposition):
         self.filler_embeddings_ = factors.fillers if given is None else given @ factors.fillers
         self.role_embeddings_, self.weights_ = factors.roles, factors.weights
         _, filler, role = bindings.triples
-        bound_sum = self.filler_embeddings_[filler].T @ self.role_embeddings_[role]
+        shape = (len(self.filler_embeddings_), len(self.role_embeddings_))
+        pairs = sparse.coo_array((np.ones(len(role)), (filler, role)), shape=shape).tocsr()
+        bound_sum = self.filler_embeddings_.T @ (pairs @ self.role_embeddings_)
         means = np.tensordot(bound_sum, self.weights_, 2) / bindings.n_sequences
         self._intercept = targets.mean(axis=0) - means
 
@@ -230,10 +250,10 @@ def _alternate(
     for _ in range(most_sweeps if any(limits) else 0):
         roles, fillers = at.roles, at.fillers
         if limits[1]:
-            roles = problem.solve_roles(at)
+            roles = problem.solve_roles(at, ROUGH)
             at = Factors(fillers, roles, at.weights)
         if limits[0]:
-            fillers = problem.solve_fillers(at)
+            fillers = problem.solve_fillers(at, ROUGH)
         roles, fillers = _orthonormal(roles), _orthonormal(fillers)  # W takes the rest up
         weights, objective = problem.solve_weights(fillers, roles)
         at = Factors(fillers, roles, weights)
