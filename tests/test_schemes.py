@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import chain
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from probes.errors import InputError
 from probes.roles.naming import SIX, parse_scheme
 from probes.roles.neighbours import EDGE, Next, Previous, Wickel
+from probes.roles.numbers import numbered
 from probes.roles.schemes import (
     BagOfWords,
     Bidirectional,
@@ -19,7 +20,7 @@ from probes.roles.schemes import (
     RightToLeft,
     TreeRoles,
 )
-from probes.roles.sequences import Sentence, numbered
+from probes.roles.sequences import Sentence
 from probes.roles.tpdn.compare import division
 from probes.roles.trees import right_branching
 
@@ -37,6 +38,7 @@ NAMES = [*LECTURE, "previous", "next", "tree:right", "ltr*previous"]
 
 
 @given(several)
+@example([[5, 2, 3, 1, 9, 7], list(range(20)), []])  # longer than a tree's order has a number for
 @pytest.mark.parametrize("name", NAMES)
 def test_roles_of_many_sequences_are_numbered_as_they_come_one_by_one(name, sequences):
     scheme = parse_scheme(name)

@@ -10,16 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from probes.errors import unknown
+from probes.roles.numbers import Ints, Numbered, lengths_of, number_codes, numbered
 from probes.roles.schemes import Role, RoleScheme
-from probes.roles.sequences import (
-    Fillers,
-    Ints,
-    Numbered,
-    Sentence,
-    lengths_of,
-    number_codes,
-    numbered,
-)
+from probes.roles.sequences import Fillers, Sentence
 
 
 class _Edge:

@@ -15,17 +15,11 @@ from itertools import chain
 import numpy as np
 
 from probes.errors import InputError
-from probes.roles.sequences import (
-    Fillers,
-    Numbered,
-    Sentence,
-    lengths_of,
-    number_codes,
-    numbered,
-    places,
-)
+from probes.roles.numbers import Numbered, lengths_of, number_codes, numbered, places
+from probes.roles.sequences import Fillers, Sentence
 from probes.roles.trees import (
     Tree,
+    alike_to,
     balanced,
     left_branching,
     paths,
@@ -217,6 +211,24 @@ class TreeRoles(RoleScheme):
             return []
         parse = self.parse or (annotated if isinstance(sequence, Sentence) else smallest_first)
         return list(paths(parse(sequence)))
+
+    def numbered(self, sequences: Sequence[Fillers]) -> Numbered:
+        """As `RoleScheme.numbered`; one tree for digits that rise and fall alike."""
+        if self.parse not in (None, smallest_first):
+            return super().numbered(sequences)
+        digits, numbers = numbered(chain.from_iterable(sequences))
+        lengths = lengths_of(sequences)
+        alike = None
+        if {*map(type, digits)} <= {int} and not {*map(type, sequences)} & {Sentence}:
+            alike = alike_to(np.asarray([*digits], np.int64)[numbers], lengths)
+        if alike is None:
+            return super().numbered(sequences)
+        first, which = alike
+        roles = [self.roles(sequences[k]) for k in first]
+        starts = np.cumsum([0, *map(len, roles)])
+        known, codes = numbered(chain.from_iterable(roles))
+        at = np.repeat(starts[which], lengths) + places(lengths)
+        return number_codes(codes[at], [*known].__getitem__)
 
 
 class _Pair(tuple[Role, ...]):

@@ -13,8 +13,12 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 
 from probes.errors import InputError
+from probes.roles.numbers import Ints, places
 
 Tree = tuple[tuple[int, int], ...]
+
+LONGEST = 14
+"""A sequence of digits no longer than this has an order of merges that is one whole number."""
 
 
 def smallest_first(sequence: Sequence[Hashable]) -> Tree:
@@ -59,6 +63,36 @@ def _merged(order: tuple[int, ...]) -> Tree:
         begin[right] = begin[last]
         end[begin[last]] = right
     return tuple(merges)
+
+
+def alike_to(values: Ints, lengths: Ints) -> tuple[Ints, Ints] | None:
+    """Find sequences of digits that `smallest_first` gives the same tree.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_items,), int64
+        The digits of all sequences, one after the other.
+    lengths : ndarray of shape (n_sequences,), int64
+        Of the sequences.
+
+    Returns
+    -------
+    first, which : ndarray of shape (n_trees,) and (n_sequences,), int64
+        A sequence of each tree, and the tree of each sequence; None where one is too long to tell
+        so.
+    """
+    longest = int(lengths.max(initial=0))
+    if longest > LONGEST:
+        return None
+    place = places(lengths)
+    merged = place < np.repeat(lengths, lengths) - 1  # an item that ends a merged node
+    sequence = np.repeat(np.arange(len(lengths)), lengths)[merged]
+    order = np.lexsort((values[merged], sequence))  # stable: of equals the leftmost first
+    step = places(np.maximum(lengths - 1, 0))
+    codes = lengths.copy()  # the order of merges as one number, with the length
+    np.add.at(codes, sequence, (place[merged][order] + 1) * (longest + 1) ** (step + 1))
+    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+    return first, which
 
 
 def _number(item: Hashable) -> int:

@@ -110,10 +110,12 @@ class FromMoments(Problem):
 
     def solve_weights(self, fillers: Floats, roles: Floats) -> tuple[Floats, float]:
         """As `Problem.solve_weights`."""
-        bound = np.kron(fillers, roles)
-        right = bound.T @ self._xz
-        W = _solve(bound.T @ self._xx @ bound, right)
-        shape = (fillers.shape[1], roles.shape[1], right.shape[1])
+        shape = (fillers.shape[1], roles.shape[1], self._targets.shape[2])
+        right = np.einsum("fa,rc,frw->acw", fillers, roles, self._targets, optimize=True)
+        right = right.reshape(-1, shape[2])
+        half = self._four @ roles  # one side first: all together would be many
+        system = np.einsum("frgd,rc,fa,gb->acbd", half, roles, fillers, fillers, optimize=True)
+        W = _solve(system.reshape(len(right), -1), right)
         return W.reshape(shape), self._total - float((right * W).sum())
 
     def solve_fillers(self, at: Factors, enough: float = PRECISE) -> Floats:
@@ -153,8 +155,9 @@ def _to_part(table: Floats, maps: Floats) -> Floats:
 
 def _block(products: Floats, maps: Floats) -> Floats:
     """Give the system of one item alone, (k, k), from the products of what it is bound to."""
-    flat = maps.reshape(len(maps), -1)
-    return np.einsum("okw,olw->kl", maps, (products @ flat).reshape(maps.shape), optimize=True)
+    times = (products @ maps.reshape(len(maps), -1)).reshape(maps.shape)
+    k = maps.shape[1]
+    return maps.swapaxes(0, 1).reshape(k, -1) @ times.swapaxes(0, 1).reshape(k, -1).T
 
 
 def _solve(system: Floats, right: Floats) -> Floats:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from scipy import sparse
 
 from probes.errors import InputError
+from probes.roles.numbers import Numbered, lengths_of, numbered
 from probes.roles.schemes import Role, RoleScheme
-from probes.roles.sequences import Fillers, Numbered, lengths_of, numbered
+from probes.roles.sequences import Fillers
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -97,6 +98,8 @@ class Bindings:
     def triples(self) -> tuple[Ints, Ints, Ints]:
         """Sequence, filler and role of each binding of known ones; several an item in a sum."""
         known = (self.filler >= 0) & (self.roles >= 0)
+        if len(known) == 1 and known.all():
+            return self.sequence, self.filler, self.roles[0]
         parts, items = np.nonzero(known)
         return self.sequence[items], self.filler[items], self.roles[parts, items]
 
@@ -292,6 +295,16 @@ def bound(sequence: Ints, fillers: Floats, roles: Floats, n: int) -> Floats:
         (fillers.reshape(-1), rows.reshape(-1), starts), shape=(n * dim, len(fillers))
     )
     return np.asarray(placed @ roles).reshape(n, -1)
+
+
+def distinct(codes: Ints) -> tuple[Ints, Ints]:
+    """Give the different codes, which are not negative, in order, and how often each occurs."""
+    if codes.max(initial=0) > 4 * len(codes):  # so many numbers are not worth a table
+        found, n = np.unique(codes, return_counts=True)
+        return found, n
+    times = np.bincount(codes)
+    found = np.flatnonzero(times)
+    return found, times[found]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from probes.roles.tpdn.bindings import (
     Ints,
     Shares,
     Vocabulary,
+    distinct,
     join,
     renumber,
     unseen,
@@ -47,6 +48,7 @@ class Decomposition(ABC):
     vocabulary_: Vocabulary
     _shape: tuple[int, ...]
     _pairs: Ints
+    _n_of_pairs: Ints
 
     @abstractmethod
     def fit(
@@ -202,7 +204,8 @@ class Decomposition(ABC):
 
     def _remember(self, bindings: Bindings, Z: npt.NDArray[Any]) -> None:
         _, filler, role = bindings.triples
-        self._pairs = np.unique(filler * self.vocabulary_.n_roles + role)
+        codes = filler * self.vocabulary_.n_roles + role
+        self._pairs, self._n_of_pairs = distinct(codes)
         self._shape = Z.shape[-1:] if Z.ndim == 2 else (Z.shape[0], Z.shape[2])
 
 

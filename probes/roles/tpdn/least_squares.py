@@ -279,6 +279,7 @@ class _Primal:
     def _take(self, moments: Moments) -> None:
         self._moments = moments
         self._x, self._z, self._xx, self._xz = moments.centred()
+        self._latest: dict[float, Floats] = {}
 
     def extended(self, X: sparse.csr_array, Z: npt.NDArray[Any]) -> _Primal:
         """Take in the rows that were left out; no other is summed again."""
@@ -286,6 +287,8 @@ class _Primal:
         return self
 
     def _coef(self, penalty: float, targets: slice | Floats = slice(None)) -> Floats:
+        if penalty in self._latest:
+            return self._latest[penalty][:, targets]
         regular = self._xx.copy()
         regular.flat[:: len(regular) + 1] += penalty
         factor = cho_factor(regular, overwrite_a=True, check_finite=False)
@@ -293,6 +296,7 @@ class _Primal:
 
     def predict(self, penalty: float, X: sparse.csr_array) -> Floats:
         coef = self._coef(penalty)
+        self._latest = dict([*self._latest.items(), (penalty, coef)][-2:])  # one is often chosen
         return _times(X, coef) + (self._z - self._x @ coef)
 
     def finish(self, penalties: Floats, losses: dict[float, Floats]) -> LinearFit:

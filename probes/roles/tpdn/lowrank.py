@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from probes.errors import InputError
 from probes.roles.schemes import Role, RoleScheme
@@ -122,23 +121,26 @@ class TPDN(Decomposition):
         n_roles = self.vocabulary_.n_roles
         n_fillers = len(self.vocabulary_.fillers)
         n_fillers = n_fillers if self._table is None else self._table.shape[1]
-        targets = np.asarray(flat[: len(sequences)], np.float64)
+        targets = flat[: len(sequences)]
         best = None
         if n_fillers * n_roles <= MOST_PAIRS:
-            moments, best = self._without_limit(self._behind(bindings, dev), flat, held_out, dev)
+            variance = targets.var(axis=0, dtype=np.float64)
+            every = self._behind(bindings, dev)
+            moments, best = self._without_limit(every, flat, held_out, dev, float(variance.mean()))
             if moments is None:
                 moments = Moments.of(self._design(bindings), targets)
-            total = float(np.square(targets - targets.mean(axis=0)).sum()) / len(targets)
+            total = float(variance.sum())
             small = FromMoments(moments, total, n_fillers, n_roles, self.penalty_)
             best = small.unconstrained() if best is None else best.reshape(n_fillers, n_roles, -1)
             problem: Problem = small
         else:
             self.penalty_ = self.penalty or 1e-6
-            problem = FromRows(bindings, targets, n_fillers, n_roles, self.penalty_, self._table)
+            wide = np.asarray(targets, np.float64)
+            problem = FromRows(bindings, wide, n_fillers, n_roles, self.penalty_, self._table)
         starts = [self._start(problem, k, best) for k in range(self.restarts)]
         fits = [_alternate(problem, *start, self.most_sweeps, self.tolerance) for start in starts]
         factors, self.objectives_ = min(fits, key=lambda fit: fit[1][-1])
-        self._finish(factors, bindings, targets)
+        self._finish(factors, targets.mean(axis=0, dtype=np.float64), len(targets))
         return self
 
     def _check(self, Z: npt.NDArray[Any]) -> None:
@@ -169,6 +171,7 @@ class TPDN(Decomposition):
         Z: npt.NDArray[Any],
         held_out: npt.NDArray[np.bool_],
         dev: Dev | None,
+        variance: float,
     ) -> tuple[Moments | None, Floats | None]:
         """Set λ, and give moments and B as a fit without a limit of dimensions has them.
 
@@ -185,7 +188,7 @@ class TPDN(Decomposition):
         )
         chosen = float(fit.penalties[0])
         noise = float(fit.losses[chosen][0])
-        prior = 10 * float(np.var(Z, axis=0).mean()) * len(Z) / max(len(every.sequence), 1)
+        prior = 10 * variance * len(Z) / max(len(every.sequence), 1)
         self.penalty_ = max(chosen, noise / (len(Z) * prior) if prior > 0 else 0.0)
         return fit.moments, fit.coef
 
@@ -204,16 +207,14 @@ class TPDN(Decomposition):
             _orthonormal(random.standard_normal((problem.n_roles, role_dim))),
         )
 
-    def _finish(self, factors: Factors, bindings: Bindings, targets: Floats) -> None:
+    def _finish(self, factors: Factors, mean: Floats, n: int) -> None:
         given = self._table
         self.filler_embeddings_ = factors.fillers if given is None else given @ factors.fillers
         self.role_embeddings_, self.weights_ = factors.roles, factors.weights
-        _, filler, role = bindings.triples
-        shape = (len(self.filler_embeddings_), len(self.role_embeddings_))
-        pairs = sparse.coo_array((np.ones(len(role)), (filler, role)), shape=shape).tocsr()
-        bound_sum = self.filler_embeddings_.T @ (pairs @ self.role_embeddings_)
-        means = np.tensordot(bound_sum, self.weights_, 2) / bindings.n_sequences
-        self._intercept = targets.mean(axis=0) - means
+        filler, role = np.divmod(self._pairs, self.vocabulary_.n_roles)
+        roles = self.role_embeddings_[role] * self._n_of_pairs[:, None]
+        bound_sum = self.filler_embeddings_[filler].T @ roles
+        self._intercept = mean - np.tensordot(bound_sum, self.weights_, 2) / n
 
     def _predict(self, bindings: Bindings) -> Floats:
         sequence, filler, role = bindings.triples
