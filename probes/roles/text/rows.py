@@ -56,9 +56,10 @@ def fit_rows(
         Z = np.asarray(Z_test[k], np.float64)
         spread = ((Z - Z.mean(0)) ** 2).mean(-1)
         n_roles = [fit.decomposition.n_roles_ for fit in fits]
-        chosen = select([fit.errors[k] for fit in fits], n_roles)
+        chosen = fits[select([fit.errors[k] for fit in fits], n_roles)]
         for fit in fits:
-            rows += _fit_rows(make, fit, fits[0], k, layer, spread, fit is fits[chosen])
+            selected = fit is chosen and bool(spread.sum() > 0)
+            rows += _fit_rows(make, fit, fits[0], k, layer, spread, selected)
     return rows
 
 

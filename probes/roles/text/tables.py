@@ -86,8 +86,20 @@ def _selected(cells: Mapping[str, Mapping[str, Row]]) -> list[Text]:
         head: [layer for layer, row in rows.items() if row.value]
         for head, rows in zip(_heads(list(cells))[0], cells.values(), strict=True)
     }
-    said = "; ".join(f"{head} at {', '.join(layers)}" for head, layers in found.items() if layers)
+    every = list(next(iter(cells.values()), {}))
+    said = "; ".join(f"{head} at {_runs(ls, every)}" for head, ls in found.items() if ls)
     return [Text(f"fewest roles within one standard error of the best: {said}")] if said else []
+
+
+def _runs(some: Sequence[str], every: Sequence[str]) -> str:
+    """Name layers, of three and more that follow one another the first and the last alone."""
+    runs: list[list[str]] = []
+    for layer in some:
+        if runs and every.index(layer) == every.index(runs[-1][-1]) + 1:
+            runs[-1].append(layer)
+        else:
+            runs.append([layer])
+    return ", ".join(f"{r[0]} to {r[-1]}" if len(r) > 2 else ", ".join(r) for r in runs)
 
 
 def _titled(
