@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -53,9 +53,10 @@ class _Neighbours(RoleScheme):
 
     def _both(self, sequences: Sequence[Fillers]) -> tuple[list[Hashable], Ints, Ints]:
         """List what neighbours are, and number those before and those after each item."""
-        known, numbers = numbered(
-            chain.from_iterable(_looked_at(sequence, self.annotation) for sequence in sequences)
-        )
+        looked_at: Iterable[Sequence[Hashable]] = sequences
+        if self.annotation is not None:
+            looked_at = (_looked_at(sequence, self.annotation) for sequence in sequences)
+        known, numbers = numbered(chain.from_iterable(looked_at))
         lengths = lengths_of(sequences)
         edged = np.zeros(len(numbers) + len(lengths) + 1, np.int64)
         at = np.arange(1, len(numbers) + 1) + np.repeat(np.arange(len(lengths)), lengths)

@@ -23,7 +23,7 @@ from probes.roles.tpdn.least_squares import Moments
 PRECISE = 1e-10
 """Residual at which conjugate gradients stop, as a share of the right side."""
 
-ROUGH = 0.1
+ROUGH = 0.5
 """The same within a sweep, as a share of the residual at which they start: the next W changes the
 system before more is gained."""
 
