@@ -9,16 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
-    "probes.__main__": 9,
-    "probes.cli": 8,
-    "probes.cli_roles": 7,
+    "probes.__main__": 10,
+    "probes.cli": 9,
+    "probes.cli_roles": 8,
     "probes.flags": 3,
     "probes.bars": 1,
-    "probes.robustness": 6,
-    "probes.roles": 5,
-    "probes.transfer": 5,
+    "probes.robustness": 7,
+    "probes.roles": 6,
+    "probes.transfer": 6,
     "probes.diagnostic": 4,
-    "probes.analogy": 3,
+    "probes.analogy": 5,
     "probes.states": 3,
     "probes.encoders": 2,
     "probes.report": 2,
