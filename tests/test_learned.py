@@ -8,9 +8,11 @@ import torch
 
 from probes.errors import InputError
 from probes.roles.learned.assigner import Assigner, bind, pad, snap
+from probes.roles.learned.exchange import exchanges, tie, unite_alike
 from probes.roles.learned.learner import RoleLearner
 from probes.roles.learned.projected import Projected
 from probes.roles.learned.regularised import Regularised, penalties
+from probes.roles.learned.tied import Tied
 from probes.roles.naming import parse_scheme
 from probes.roles.schemes import BagOfWords, LeftToRight, RightToLeft
 from probes.roles.tpdn.additive import AdditiveTPDN
@@ -80,6 +82,50 @@ def test_planted_roles_of_ten_fillers_and_six_places_are_found(name, seed):
     sequences, Z = planted(scheme, 4000, n_fillers=10, longest=6, width=64, seed=seed)
     learner = RoleLearner(n_roles=25, random_state=seed).fit(sequences[500:], Z[500:])
     assert learner.v_measure(sequences[:500], scheme) > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_roles_of_a_tree_over_digits_are_found(seed):
+    scheme = parse_scheme("tree")
+    sequences, Z = planted(scheme, 50_000, n_fillers=10, longest=6, width=64, seed=seed)
+    learner = RoleLearner(n_roles=70, recipe=Tied(), random_state=seed)
+    learner.fit(sequences[500:], Z[500:])
+    assert learner.v_measure(sequences[:500], scheme) > 0.95
+
+
+def test_names_that_were_permuted_for_each_filler_are_tied():
+    sequences = [(a, b, c) for a in range(4) for b in range(4) for c in range(4)]
+    data = pad(sequences, {k: k for k in range(4)})
+    names = torch.tensor([[0, 1, 2], [2, 0, 1], [1, 2, 0], [0, 2, 1]])
+
+    def read(part):
+        return names[part.items, torch.arange(3).expand(part.items.shape)]
+
+    tied = tie(exchanges(read, data, 4, 3), 4).view(4, 3)
+    found = tied[data.items, read(data)]
+    assert all(len(found[:, place].unique()) == 1 for place in range(3))
+    assert len(found.unique()) == 3
+
+
+def test_roles_of_a_filler_are_united_where_they_add_the_same():
+    draw = torch.Generator().manual_seed(0)
+    bindings = torch.randn(2, 3, 8, generator=draw)
+    bindings[1, 2] = bindings[1, 0] + 1e-3
+    sizes = torch.full((2, 3), 0.1)
+    assert unite_alike(bindings, sizes, 1e-3).tolist() == [[0, 1, 2], [0, 1, 0]]
+    assert unite_alike(bindings, sizes, 0.0).tolist() == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_tied_roles_are_a_decomposition_with_no_role_that_no_item_has():
+    sequences, Z = planted(RightToLeft(), n=300)
+    quick = Tied(n_rounds=1, n_steps=30, n_again=30, n_distilled=30, n_exchanged=50)
+    learner = RoleLearner(n_roles=8, recipe=quick).fit(sequences, Z, dev=(sequences, Z))
+    found = {role for labels in learner.roles(sequences) for role in labels}
+    assert found == set(range(learner.n_roles_))
+    assert learner.mse_dev_ == pytest.approx(learner.mse(sequences, Z, snapped=True), rel=1e-3)
+    with pytest.raises(InputError, match="6 fillers with 1000 roles; names are tied for up to"):
+        RoleLearner(n_roles=1000, recipe=Tied()).fit(sequences, Z)
 
 
 @pytest.mark.slow

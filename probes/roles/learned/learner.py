@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class Recipe(Protocol):
-    """How roles are learned: `Projected`, or the paper's `Regularised`."""
+    """How roles are learned: `Projected`, `Tied`, or the paper's `Regularised`."""
 
     def learn(
         self, data: Padded, Z: Tensor, dev: Padded, Z_dev: Tensor, fillers: Tensor, n_roles: int
@@ -48,7 +48,8 @@ class RoleLearner:
     embeddings : mapping of filler to vector, optional
         Given embeddings of the fillers instead.
     recipe : Recipe, optional
-        `Projected` by default; `Regularised` is the paper's.
+        `Projected` by default; `Tied` for roles that depend on the item itself, as in a tree over
+        digits; `Regularised` is the paper's.
     n_restarts : int
         From as many random states, of which the one with the lowest error on the development data
         is kept. No more are tried once the error is under 0.1 % of the variance.

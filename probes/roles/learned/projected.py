@@ -107,7 +107,7 @@ class Projected:
         mixtures = attend(assigner, data)
         labels = self._choose(assigner, mixtures, data, Z, dev, Z_dev, fillers)
         assigner.out = torch.nn.Linear(assigner.out.in_features, int(labels.max()) + 1)
-        self._distil(assigner, data, labels)
+        distil(assigner, data, labels, self.n_distilled, self.batch, self.lr)
         self._project(assigner, data, Z, dev, Z_dev, fillers, self.n_refined, self.lr / 5)
         return solved(assigner, fillers, data, Z, dev, Z_dev)
 
@@ -124,7 +124,7 @@ class Projected:
     ) -> Tensor:
         parameters = [*assigner.parameters(), *([fillers] if fillers.requires_grad else [])]
         adam = torch.optim.Adam(parameters, lr)
-        moments = _Moments(self.forget)
+        moments = Moments(self.forget)
         best, best_at = torch.inf, 0
         for step, rows in enumerate(batches(len(data), self.batch, n_steps), 1):
             X = bind(fillers, data[rows], assigner.attention(data[rows]))
@@ -155,7 +155,7 @@ class Projected:
     ) -> Tensor:
         """Cluster the items; padding gets 0."""
         n_roles = mixtures.shape[2]
-        moments = _Moments()
+        moments = Moments()
         moments.add(bind(fillers, data, mixtures), Z)
         to_effects = _effects(moments.solve(1e-4)[0], n_roles)
         points = mixtures[data.mask] @ to_effects
@@ -168,10 +168,10 @@ class Projected:
         centres = torch.from_numpy(means.cluster_centers_)
         for union in _unions(centres, torch.bincount(found, minlength=len(centres)), n_roles):
             hard, hard_dev = (
-                _one_hot(union[labels], part.mask, int(union.max()) + 1)
+                one_hot(union[labels], part.mask, int(union.max()) + 1)
                 for labels, part in ((found, data), (found_dev, dev))
             )
-            moments = _Moments()
+            moments = Moments()
             moments.add(bind(fillers, data, hard), Z)
             solution = Learned(assigner, fillers, *moments.solve(1e-4))
             errors.append(squared_error(solution, dev, Z_dev, hard_dev))
@@ -181,21 +181,31 @@ class Projected:
         labels[data.mask] = unions[fewest][found]
         return labels
 
-    def _distil(self, assigner: Assigner, data: Padded, labels: Tensor) -> None:
-        adam = torch.optim.Adam(assigner.parameters(), self.lr)
-        slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, self.n_distilled)
-        for rows in batches(len(data), self.batch, self.n_distilled):
-            batch = data[rows]
-            loss = torch.nn.functional.cross_entropy(
-                assigner(batch)[batch.mask], labels[rows][batch.mask]
-            )
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-            slower.step()
+
+def distil(
+    assigner: Assigner,
+    data: Padded,
+    labels: Tensor,
+    n_steps: int,
+    batch: int,
+    lr: float,
+    smoothing: float = 0.0,
+) -> None:
+    """Teach an assigner the role of each item, (n, length), by cross-entropy."""
+    adam = torch.optim.Adam(assigner.parameters(), lr)
+    slower = torch.optim.lr_scheduler.CosineAnnealingLR(adam, n_steps)
+    for rows in batches(len(data), batch, n_steps):
+        part = data[rows]
+        loss = torch.nn.functional.cross_entropy(
+            assigner(part)[part.mask], labels[rows][part.mask], label_smoothing=smoothing
+        )
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        slower.step()
 
 
-class _Moments:
+class Moments:
     """Second moments of features and encodings, the newest weighing the most."""
 
     def __init__(self, forget: float = 1.0) -> None:
@@ -255,7 +265,8 @@ def _unions(centres: Tensor, sizes: Tensor, most: int) -> Iterator[Tensor]:
         group = torch.where(group > second, group - 1, group)
 
 
-def _one_hot(labels: Tensor, mask: Tensor, n_roles: int) -> Tensor:
+def one_hot(labels: Tensor, mask: Tensor, n_roles: int) -> Tensor:
+    """Put all of each item's attention on its role; `labels` are those where the mask is set."""
     hard = torch.zeros(*mask.shape, n_roles)
     hard[mask] = torch.nn.functional.one_hot(labels, n_roles).float()
     return hard
@@ -269,7 +280,7 @@ def solved(
     assigner: Assigner, fillers: Tensor, data: Padded, Z: Tensor, dev: Padded, Z_dev: Tensor
 ) -> Learned:
     """Solve the bindings for an assigner, with the ridge that is best on development data."""
-    moments = _Moments()
+    moments = Moments()
     moments.add(bind(fillers, data, snap(attend(assigner, data))), Z)
     attention = snap(attend(assigner, dev))
     solutions = [Learned(assigner, fillers, *moments.solve(ridge)) for ridge in RIDGES]
