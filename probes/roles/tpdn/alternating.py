@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import cho_factor, cho_solve
 
 from probes.roles.tpdn.bindings import Bindings, Floats, Ints, bound
 from probes.roles.tpdn.least_squares import Moments
+from probes.roles.tpdn.positive import Factor, times
 
 PRECISE = 1e-10
 """Residual at which conjugate gradients stop, as a share of the right side."""
@@ -113,7 +113,8 @@ class FromMoments(Problem):
         shape = (fillers.shape[1], roles.shape[1], self._targets.shape[2])
         right = np.einsum("fa,rc,frw->acw", fillers, roles, self._targets, optimize=True)
         right = right.reshape(-1, shape[2])
-        half = self._four @ roles  # one side first: all together would be many
+        half = times(self._xx.reshape(-1, self.n_roles), roles)  # one side of the four first
+        half = half.reshape(*self._four.shape[:3], -1)
         system = np.einsum("frgd,rc,fa,gb->acbd", half, roles, fillers, fillers, optimize=True)
         W = _solve(system.reshape(len(right), -1), right)
         return W.reshape(shape), self._total - float((right * W).sum())
@@ -144,7 +145,7 @@ class FromMoments(Problem):
 
     def _times(self, table: Floats) -> Floats:
         """Multiply a B, shape (n_fillers, n_roles, width), with the products of pairs."""
-        return (self._xx @ table.reshape(len(self._xx), -1)).reshape(table.shape)
+        return times(self._xx, table.reshape(len(self._xx), -1)).reshape(table.shape)
 
 
 def _to_part(table: Floats, maps: Floats) -> Floats:
@@ -165,15 +166,12 @@ def _solve(system: Floats, right: Floats) -> Floats:
     system = (system + system.T) / 2
     size = float(np.trace(system)) / len(system) or 1.0
     for tiny in (1e-15, 1e-12, 1e-9):
-        regular = system.copy()
-        regular.flat[:: len(system) + 1] += tiny * size
         try:
-            factor = cho_factor(regular, overwrite_a=True, check_finite=False)
+            factor = Factor(system, tiny * size)
         except np.linalg.LinAlgError:
             continue
-        x = cho_solve(factor, right, check_finite=False)
-        x += cho_solve(factor, right - system @ x, check_finite=False)  # once refined
-        return np.asarray(x)
+        x = factor.solve(right)
+        return x + factor.solve(right - times(system, x))  # once refined
     return np.asarray(np.linalg.lstsq(system, right, rcond=None)[0])
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.linalg import cho_factor, cho_solve
 
 from probes.errors import InputError
+from probes.roles.tpdn.positive import Factor, times
 
 Floats = npt.NDArray[np.float64]
 
@@ -289,10 +289,7 @@ class _Primal:
     def _coef(self, penalty: float, targets: slice | Floats = slice(None)) -> Floats:
         if penalty in self._latest:
             return self._latest[penalty][:, targets]
-        regular = self._xx.copy()
-        regular.flat[:: len(regular) + 1] += penalty
-        factor = cho_factor(regular, overwrite_a=True, check_finite=False)
-        return np.asarray(cho_solve(factor, self._xz[:, targets], check_finite=False))
+        return Factor(self._xx, penalty).solve(self._xz[:, targets])
 
     def predict(self, penalty: float, X: sparse.csr_array) -> Floats:
         coef = self._coef(penalty)
@@ -327,26 +324,22 @@ class _Dual:
         rows: sparse.csr_array = sparse.vstack([self._rows, X], format="csr")
         return _Dual(rows, np.concatenate([self._Z + self._mean, Z]))
 
-    def _factor(self, penalty: float) -> Any:
-        n = len(self._products)
-        regular = self._products / n
-        regular.flat[:: n + 1] += penalty
-        return cho_factor(regular, overwrite_a=True, check_finite=False)
+    def _factor(self, penalty: float) -> Factor:
+        return Factor(self._products / len(self._products), penalty)
 
     def predict(self, penalty: float, X: sparse.csr_array) -> Floats:
         n = len(self._products)
         across = _product(X, self._rows)
         across += self._overall - self._means - across.mean(axis=1)[:, None]
-        hat = cho_solve(self._factor(penalty), across.T, check_finite=False)
-        return np.asarray(hat.T @ self._Z) / n + self._mean
+        hat = self._factor(penalty).solve(across.T)
+        return times(hat.T, self._Z) / n + self._mean
 
     def finish(self, penalties: Floats, losses: dict[float, Floats]) -> LinearFit:
         n, width = len(self._products), self._Z.shape[1] // len(penalties)
         dual = np.empty_like(self._Z)
         for penalty in np.unique(penalties):
             targets = np.repeat(penalties == penalty, width)
-            solved = cho_solve(self._factor(penalty), self._Z[:, targets], check_finite=False)
-            dual[:, targets] = solved / n
+            dual[:, targets] = self._factor(float(penalty)).solve(self._Z[:, targets]) / n
         dual -= dual.mean(axis=0)  # zero but for rounding: B is a combination of centred rows
         intercept = self._mean - self._means @ dual
         return LinearFit(intercept, None, self._rows, dual, penalties, losses)

@@ -23,6 +23,7 @@ from probes.roles.tpdn.bindings import (
 )
 from probes.roles.tpdn.decomposition import Decomposition, Dev, with_dev
 from probes.roles.tpdn.least_squares import PENALTIES, Moments, fit_least_squares
+from probes.roles.tpdn.positive import small_by_one_thread
 
 MOST_PAIRS = 4000
 """With more filler-role pairs than this, moments cost more than the sequences."""
@@ -90,7 +91,7 @@ class TPDN(Decomposition):
         penalty: float | None = None,
         restarts: int = 1,
         most_sweeps: int = 200,
-        tolerance: float = 1e-3,
+        tolerance: float = 2e-3,
         random_state: int = 0,
     ) -> None:
         self.scheme = scheme
@@ -114,6 +115,10 @@ class TPDN(Decomposition):
             Also if Z has several layers, a dimension is below 1, or a filler has no embedding.
         """
         self._check(Z)
+        with small_by_one_thread():
+            return self._fit(sequences, Z, dev)
+
+    def _fit(self, sequences: Sequence[Fillers], Z: npt.NDArray[Any], dev: Dev | None) -> Self:
         flat, held_out = with_dev(sequences, Z, dev, self.random_state)
         bindings, self.vocabulary_ = number(sequences, self.scheme)
         self._remember(bindings, np.asarray(Z))
