@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from probes import __version__
 from probes.errors import EnvironmentFailure, InputError, unknown
-from probes.flags import asks_help, quieten, require_flags, require_words, take, task_config
+from probes.flags import (
+    asks_help,
+    plain_config,
+    quieten,
+    require_flags,
+    require_words,
+    take,
+    task_config,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +27,7 @@ COMMANDS = {
     "probe": "probe every layer of a model, with controls, intervals and a report",
     "doctor": "examine a model: are its vectors right?",
     "roles": "role schemes: print them, probe for them, decompose encodings by them",
+    "analogy": "solve analogies, king - queen = man - woman, by arithmetic on word vectors",
     "report": "make the tables and the page again, from any set of runs",
     "tasks": "list the tasks, or the options of one",
     "verify": "check an activation store, byte by byte",
@@ -84,6 +93,7 @@ def _dispatch(arguments: list[str]) -> None:
             "probe": _probe,
             "doctor": _doctor,
             "roles": _roles,
+            "analogy": _analogy,
             "report": _report,
             "tasks": _tasks,
             "verify": _verify,
@@ -146,6 +156,22 @@ def _roles(arguments: list[str]) -> None:
     from probes.cli_roles import roles
 
     roles(arguments)
+
+
+def _analogy(arguments: list[str]) -> None:
+    from probes.analogy.job import AnalogyConfig, run_analogy
+
+    config = plain_config(AnalogyConfig, "analogy", arguments)
+    quieten()
+    from rich.console import Console
+
+    from probes.analogy.tables import tables
+
+    results = run_analogy(config)
+    console = Console(highlight=False)
+    for table in tables(results, console.width):
+        console.print(table)
+    print(f"results: {config.out}")
 
 
 def _report(arguments: list[str]) -> None:

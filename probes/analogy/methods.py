@@ -1,0 +1,103 @@
+"""The methods by name, and what is answered and right by each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from probes.analogy.ask import Asked, Flags, Ints
+from probes.analogy.pairs import CosAvg, LinearMap, LRCos, Procrustes
+from probes.analogy.solve import Answers, Score, Space, solve
+from probes.analogy.words import CosAdd, Cosines, CosMul, OnlyB, PairDirection, SimilarToAny
+from probes.errors import unknown
+
+OF_WORDS: dict[str, Callable[[Cosines], Score]] = {
+    "3CosAdd": CosAdd,
+    "3CosMul": CosMul,
+    "PairDirection": PairDirection,
+    "ONLY-B": OnlyB,
+    "similar-to-any": SimilarToAny,
+}
+OF_PAIRS: dict[str, Callable[[Space, Ints, Ints], Score]] = {
+    "3CosAvg": CosAvg,
+    "LRCos": LRCos,
+    "linear": LinearMap,
+    "Procrustes": Procrustes,
+}
+METHODS = ("3CosAdd", "3CosMul", "PairDirection", *OF_PAIRS, "ONLY-B", "similar-to-any")
+BASELINES = ("ONLY-B", "similar-to-any")
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What a method answers.
+
+    Parameters
+    ----------
+    method : str
+        Its name.
+    ends : tuple of ndarray of shape (n,), int64
+        The pairs that each answer rests on: given and asked, or of a method that learns from all
+        other pairs the asked one alone.
+    answers : Answers
+        The words.
+    right, honest : ndarray of shape (n,), bool
+        Whether the filtered and the honest answer is right.
+    on : dict of str to ndarray of shape (n,), bool
+        Whether the honest answer is a, a* or b; of the methods that learn from pairs, b.
+    """
+
+    method: str
+    ends: tuple[Ints, ...]
+    answers: Answers
+    right: Flags
+    honest: Flags
+    on: dict[str, Flags]
+
+
+def answer(space: Space, asked: Asked, methods: Sequence[str] = METHODS) -> list[Answered]:
+    """Answer a set's questions by several methods in one pass over the words.
+
+    Parameters
+    ----------
+    space : Space
+        The vocabulary's vectors.
+    asked : Asked
+        The questions.
+    methods : sequence of str
+        Of `METHODS`.
+
+    Returns
+    -------
+    list of Answered
+        One a method, in their order.
+
+    Raises
+    ------
+    InputError
+        If there is no such method.
+    """
+    for name in methods:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
+    cosines = Cosines(space, asked.words)
+    whole = asked.whole
+    scores = [
+        OF_WORDS[name](cosines)
+        if name in OF_WORDS
+        else OF_PAIRS[name](space, asked.pairs[whole], asked.relation[whole])
+        for name in methods
+    ]
+    found = []
+    for name, one in zip(methods, solve(space, scores), strict=True):
+        if name in OF_WORDS:
+            ends: tuple[Ints, ...] = (asked.ends[:, 0], asked.ends[:, 1])
+            given = dict(zip(("a", "a*", "b"), asked.words.T, strict=True))
+        else:
+            ends, given = (whole,), {"b": asked.pairs[whole, 0]}
+        on = {word: np.asarray(one.honest == places) for word, places in given.items()}
+        right, honest = (asked.right(ends[-1], by) for by in (one.filtered, one.honest))
+        found.append(Answered(name, ends, one, right, honest, on))
+    return found

@@ -1,0 +1,91 @@
+"""Tables of a run of `probes analogy`, for a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from probes.report.tables import grids
+from probes.report.words import number
+from probes.results import Results, Row
+
+SHOWN = (
+    ("accuracy", "Accuracy, a, a* and b left out of the answers"),
+    ("accuracy-honest", "Accuracy, honest: any word may be the answer"),
+)
+ON = ("a", "a*", "b")
+
+
+def tables(results: Results, width: int) -> Iterator[Group]:
+    """Lay out accuracies, a table a space and mode.
+
+    Relations and categories down, methods across, with the longer arm of their 95 % intervals; at
+    last on which words of the question honest answers fall.
+
+    Parameters
+    ----------
+    results : Results
+        Of one run.
+    width : int
+        Of the console.
+
+    Yields
+    ------
+    rich.console.Group
+        A title and its table.
+    """
+    spaces = list(dict.fromkeys(json.loads(row.setting)["space"] for row in results))
+    for space in spaces:
+        rows = [row for row in results if json.loads(row.setting)["space"] == space]
+        methods = list(dict.fromkeys(row.method for row in rows))
+        more = f" ({space} vectors)" if len(spaces) > 1 else ""
+        for metric, title in SHOWN:
+            yield _table(rows, methods, metric, f"{title}{more}", width)
+        yield _fallen(rows, methods, f"Honest answers that are a word of the question{more}", width)
+
+
+def _table(
+    rows: Sequence[Row], methods: Sequence[str], metric: str, title: str, width: int
+) -> Group:
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        if row.metric == metric:
+            found.setdefault(_name(json.loads(row.setting)), {})[row.method] = row
+    names = list(found)
+    n = [next(iter(of.values())) for of in found.values()]
+    laid = [("relation", names), ("n", [f"{row.n:,}" for row in n])]
+    for method in methods:
+        laid.append((method, [_cell(of.get(method)) for of in found.values()]))
+    return _titled(title, laid, width, keys=1)
+
+
+def _fallen(rows: Sequence[Row], methods: Sequence[str], title: str, width: int) -> Group:
+    by_metric = {(row.metric, row.method): row for row in rows}
+    laid = [("word", list(ON))]
+    for method in methods:
+        cells = [by_metric.get((f"answers-{word}", method)) for word in ON]
+        laid.append((method, [number(row.value) if row else "" for row in cells]))
+    return _titled(title, laid, width, keys=1)
+
+
+def _name(setting: dict[str, Any]) -> str:
+    """Name a relation, or a category or all relations together."""
+    if setting["relation"] != "all":
+        return str(setting["relation"])
+    return "all" if setting["category"] == "all" else f"all {setting['category']}"
+
+
+def _titled(title: str, laid: Sequence[tuple[str, Sequence[str]]], width: int, keys: int) -> Group:
+    return Group(Text(title, style="bold"), *grids(laid, width, keys=keys, justify="right"))
+
+
+def _cell(row: Row | None) -> str:
+    if row is None or row.value is None:
+        return ""
+    if row.low is None or row.high is None:
+        return number(row.value)
+    return f"{number(row.value)}±{number(max(row.high - row.value, row.value - row.low))}"
