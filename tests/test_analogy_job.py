@@ -1,0 +1,196 @@
+"""The command `probes analogy`, and what it rests on: lookup, shares, intervals."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from probes.analogy.ask import ask
+from probes.analogy.formats import read_set
+from probes.analogy.methods import METHODS, answer
+from probes.analogy.questions import AnalogySet, Pair, Relation, every_question
+from probes.analogy.shares import Resamples
+from probes.analogy.solve import Space
+from probes.analogy.vectors import checked
+from probes.errors import InputError
+from probes.results import Results
+from tests.commands import run
+
+N, WIDTH = 12, 20
+
+
+def made(shift: float = 1.0, noise: float = 0.02, seed: int = 0) -> tuple[list[str], np.ndarray]:
+    """Words of two relations whose targets lie one offset from their sources, and others."""
+    random = np.random.default_rng(seed)
+    words, rows = [], []
+    for relation in ("r", "s"):
+        offset = random.normal(size=WIDTH) * shift
+        for k in range(N):
+            source = random.normal(size=WIDTH)
+            words += [f"{relation}{k}", f"{relation}{k}x"]
+            rows += [source, source + offset + noise * random.normal(size=WIDTH)]
+    words += [f"other{k}" for k in range(40)]
+    rows += list(random.normal(size=(40, WIDTH)))
+    return words, np.array(rows, np.float32)
+
+
+def set_of(*relations: str, n: int = N) -> AnalogySet:
+    built = tuple(
+        Relation(
+            name, f"kind-{name}", tuple(Pair(f"{name}{k}", (f"{name}{k}x",)) for k in range(n))
+        )
+        for name in relations
+    )
+    return AnalogySet("made", built, every_question(built))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    words, X = made()
+    lines = [f"{w} {' '.join(map(str, row))}\n" for w, row in zip(words, X.tolist(), strict=True)]
+    (tmp_path / "made.txt").write_text("".join(lines))
+    rows = [f"{r}\t{r}{k}\t{r}{k}x\n" for r in ("r", "s") for k in range(N)]
+    (tmp_path / "set.tsv").write_text("relation\tsource\ttarget\n" + "".join(rows))
+    return tmp_path
+
+
+def test_planted_offsets_are_found_and_those_of_pairs_put_together_at_random_are_not() -> None:
+    words, X = made()
+    vectors = checked(tuple(words), X, name="made")
+    exact = ("3CosAdd", "3CosMul", "3CosAvg", "linear")
+    found = answer(Space(X), ask(set_of("r", "s"), vectors), [*exact, "LRCos"])
+    assert min(one.right.mean() for one in found) > 0.9
+    pairs = tuple(Pair(f"r{k}", (f"r{(5 * k + 1) % N}x",)) for k in range(N))
+    relation = Relation("r", "", pairs)
+    shuffled = AnalogySet("shuffled", (relation,), every_question([relation]))
+    found = answer(Space(X), ask(shuffled, vectors), exact)
+    assert max(one.right.mean() for one in found) < 0.2
+
+
+def test_accuracy_is_what_a_loop_over_questions_counts(files: Path) -> None:
+    out = files / "run"
+    done = run(
+        *f"analogy --vectors {files}/made.txt --set {files}/set.tsv --out {out} "
+        "--methods 3CosAdd --spaces as-is centred".split()
+    )
+    assert done.code == 0, done
+    words, X = made()
+    U = X / np.linalg.norm(X, axis=1, keepdims=True)
+    at = {word: k for k, word in enumerate(words)}
+    right = {"r": [], "s": []}
+    for relation in right:
+        for i, j in itertools.permutations(range(N), 2):
+            a, a_star, b = (at[w] for w in (f"{relation}{i}", f"{relation}{i}x", f"{relation}{j}"))
+            scores = U @ (U[a_star] - U[a] + U[b])
+            scores[[a, a_star, b]] = -np.inf
+            right[relation].append(words[int(scores.argmax())] == f"{relation}{j}x")
+    rows = Results.load(out / "results.jsonl").where(method="3CosAdd", metric="accuracy")
+    found = {
+        json.loads(row.setting)["relation"]: row
+        for row in rows
+        if json.loads(row.setting)["space"] == "as-is"
+    }
+    for relation, hits in right.items():
+        assert found[relation].value == pytest.approx(np.mean(hits))
+        assert (found[relation].n, found[relation].n_groups) == (N * (N - 1), N)
+    assert found["all"].value == pytest.approx(np.mean(right["r"] + right["s"]))
+    assert found["all"].low <= found["all"].value <= found["all"].high
+    assert "honest" in done.out and "ONLY-B" in done.out
+    assert "(centred vectors)" in done.out
+
+
+def test_what_the_vocabulary_lacks_is_counted_and_case_is_not_asked_for() -> None:
+    words, X = made()
+    upper = tuple(word.upper() for word in words if word not in ("r3", "r5x"))
+    kept = np.array([word not in ("r3", "r5x") for word in words])
+    asked = ask(set_of("r", "s"), checked(upper, X[kept], name="made"))
+    lost = 2 * (N - 1) + 2 * (N - 1) - 2  # r3 and r5 each at either end, and together twice
+    assert asked.n_lost.tolist() == [lost, 0]
+    assert len(asked.words) == 2 * N * (N - 1) - lost
+    assert len(asked.whole) == 2 * N - 2
+    with pytest.raises(InputError, match="none of the 132 questions of made can be asked"):
+        ask(set_of("t"), checked(upper, X[kept], name="made"))
+
+
+def test_several_answers_are_right_and_the_first_stands_for_the_pair() -> None:
+    words, X = made()
+    pairs = (Pair("r0", ("r0x", "r1")), Pair("r2", ("nowhere", "r2x", "r4")))
+    of = AnalogySet("made", (Relation("r", "", pairs),), every_question([Relation("r", "", pairs)]))
+    asked = ask(of, checked(tuple(words), X, name="made"))
+    at = {word: k for k, word in enumerate(words)}
+    assert asked.words.tolist() == [[at["r0"], at["r0x"], at["r2"]]]  # r2 has no a* to give
+    both = np.array([1, 1, 1])
+    assert asked.right(both, np.array([at["r2x"], at["r4"], at["r0"]])).tolist() == [1, 1, 0]
+
+
+def test_questions_whose_answer_is_given_are_counted() -> None:
+    words, X = made()
+    pairs = (Pair("r0", ("r0x",)), Pair("r1", ("r0x",)), Pair("r2", ("r2x",)))
+    of = AnalogySet("made", (Relation("r", "", pairs),), every_question([Relation("r", "", pairs)]))
+    asked = ask(of, checked(tuple(words), X, name="made"))
+    assert asked.given_away().sum() == 2
+    only = answer(Space(X), asked, ["3CosAdd"])[0]
+    assert not only.right[asked.given_away()].any()
+
+
+def test_intervals_of_questions_cover_where_pairs_are_the_observations() -> None:
+    n_pairs, level, hits, widths, naive = 25, 0.5, 0, [], []
+    i, j = (end.copy() for end in np.nonzero(~np.eye(n_pairs, dtype=bool)))
+    drawn = Resamples.of(np.zeros(n_pairs, np.int64), seed=1)
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        ease = random.normal(size=n_pairs)
+        right = ease[i] + ease[j] + random.normal(size=len(i)) > 0
+        found = drawn.share(right, [i, j])
+        assert found.low is not None and found.high is not None
+        hits += found.low <= level <= found.high
+        widths.append(found.high - found.low)
+        naive.append(2 * 1.96 * np.sqrt(0.25 / len(i)))
+    assert hits / 200 > 0.9
+    assert np.mean(widths) > 3 * np.mean(naive)
+
+
+def test_every_method_is_listed_and_another_is_refused(files: Path) -> None:
+    done = run(
+        *f"analogy --vectors {files}/made.txt --set {files}/set.tsv --out {files}/x "
+        "--methods 3CosAdds".split()
+    )
+    assert done.code == 2
+    assert "'3CosAdds'" in done.err and "3CosAdd" in done.err
+    assert set(METHODS) > {"LRCos", "ONLY-B"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--vectors nosuch.txt", "nosuch.txt"),
+        ("--set nosuch.tsv", "nosuch.tsv"),
+        ("--set made.txt", "made.txt"),
+        ("--most-words 0", "most_words 0"),
+        ("--spaces as-is as-is", "as-is, as-is"),
+        ("--seed -1", "seed -1"),
+    ],
+)
+def test_bad_input_is_one_clear_message(files: Path, monkeypatch, arguments, said) -> None:
+    monkeypatch.chdir(files)
+    known = {"--vectors": "made.txt", "--set": "set.tsv", "--out": "x"}
+    given = arguments.split()
+    known.pop(given[0], None)
+    done = run("analogy", *itertools.chain.from_iterable(known.items()), *given)
+    assert done.code == 2, done
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not (files / "x").exists()
+
+
+def test_the_same_command_gives_the_same_results(files: Path) -> None:
+    command = f"analogy --vectors {files}/made.txt --set {files}/set.tsv --out {files}/one"
+    assert run(*command.split()).code == 0
+    first = (files / "one" / "results.jsonl").read_bytes()
+    assert run(*command.split()).code == 0
+    assert (files / "one" / "results.jsonl").read_bytes() == first
+    assert read_set(files / "set.tsv").n_questions == 2 * N * (N - 1)
