@@ -11,6 +11,7 @@ from conftest import ROOT
 from probes.cli import main
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAIRS = ROOT / "tasks" / "analogies.tsv"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 COMMANDS = [
     line for language, block in BLOCKS if language == "bash" for line in block.strip().splitlines()
@@ -43,6 +44,12 @@ def home(tmp_path_factory):
             lines += [f"# sent_id = {split}-{k}", f"1\tdogs{k}\t_\tNOUN\t_\t_\t2\tnsubj\t_\t_"]
             lines += ["2\tbark\t_\tVERB\t_\t_\t0\troot\t_\t_", ""]
         (folder / f"{split}.conllu").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pairs = [line.split("\t")[2:4] for line in PAIRS.read_text("utf-8").splitlines()[1:]]
+    asked = list(dict.fromkeys(word for pair in pairs for word in pair))
+    lines = [f"{word} {k % 7} {k % 11} {k % 13 - 6}" for k, word in enumerate(asked, 1)]
+    (folder / "glove.6B.50d.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    google = "\n".join([": some", f"{' '.join(pairs[0])} {' '.join(pairs[1])}"])
+    (folder / "questions-words.txt").write_text(google + "\n", encoding="utf-8")
     rows = [f"she {w} {k},{t}" for k in range(20) for w, t in (("ran", "past"), ("runs", "pres"))]
     (folder / "sentences.csv").write_text("\n".join(["text,tense", *rows]), encoding="utf-8")
     return folder
