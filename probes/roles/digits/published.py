@@ -108,7 +108,9 @@ def as_published(ours: Cells, renumbered: Cells) -> dict[Name, dict[str, float]]
     The published figures of tree decoders are ours times about .15, with both encoders tried and
     under every scheme but the tree's own; a decoder that goes down the trees of digits renumbered
     loses just that. The authors' code numbers fillers in the order in which they come, unless told
-    that they are digits. That they told it for tree roles alone is our guess. That their
+    that they are digits. That they told it for tree roles alone is our guess, made on
+    five networks (69 of 77 cells of 14 networks within .06, 38 if measured as it should be) and
+    then put to ten others, taught afterwards: 46 of their 50 cells are within .06. That their
     bidirectional encoder reads twice from left to right is in their code
     (`probes.roles.digits.reading.PublishedBiEncoder`).
     """
