@@ -15,6 +15,7 @@ from probes import configs
 from probes.analogy.ask import Asked, Flags, Ints, ask
 from probes.analogy.formats import read_set
 from probes.analogy.methods import BASELINES, METHODS, Answered, answer
+from probes.analogy.offsets import FEWEST, are_directions, concentration
 from probes.analogy.questions import AnalogySet, set_of_task
 from probes.analogy.read import read_vectors
 from probes.analogy.shares import Resamples
@@ -26,6 +27,7 @@ from probes.errors import InputError, unknown
 from probes.files import write_whole
 from probes.registry import load_task
 from probes.results import Results, Row
+from probes.stats import Interval
 
 ALL = "all"
 """The name of all relations together."""
@@ -85,7 +87,9 @@ def run_analogy(config: AnalogyConfig) -> Results:
     Results
         Of each space, method, and relation, category and all together: ``accuracy`` (the words of
         the question left out of the answers), ``accuracy-honest`` (not left out), and of all
-        together the shares of honest answers that are a, a* or b. Intervals resample pairs.
+        together the shares of honest answers that are a, a* or b. Intervals resample pairs. Of
+        each relation's offsets, under the method ``offsets``: ``ocs``, ``ocs-shuffled``, ``pcs``,
+        ``p`` and ``direction`` (1 where p is small beside those of all relations).
 
     Raises
     ------
@@ -104,8 +108,10 @@ def run_analogy(config: AnalogyConfig) -> Results:
             X = SPACES[space](vectors.X)
             spaces[space] = {"anisotropy": anisotropy(X)}
             make = _Maker(config, asked, vectors, drawn, space)
-            for found in answer(Space(X), asked, methods):
+            directions = Space(X)
+            for found in answer(directions, asked, methods):
                 rows += make.rows(found)
+            rows += make.offset_rows(directions)
         results = Results(rows)
         results.save(Path(config.out) / "results.jsonl")
         results.save(Path(config.out) / "results.parquet")
@@ -174,6 +180,29 @@ class _Maker:
         for word, on in found.on.items():
             yield self._row(found, f"answers-{word}", on, groups[-1][1], everything, groups[-1][0])
 
+    def offset_rows(self, space: Space) -> Iterator[Row]:
+        """Make the rows of how alike the offsets of each relation are."""
+        whole, measured = self.asked.whole, {}
+        for number, _ in enumerate(self.asked.of.relations):
+            mine = whole[self.asked.relation[whole] == number]
+            if len(mine) >= FEWEST:
+                sources, targets = (space.exact(column) for column in self.asked.pairs[mine].T)
+                measured[number] = concentration(sources, targets, self.config.seed)
+        are = are_directions(list(measured.values()))
+        for (number, one), is_direction in zip(measured.items(), are, strict=True):
+            relation = self.asked.of.relations[number]
+            named = {"relation": relation.name, "category": relation.category}
+            values = {
+                "ocs": one.ocs,
+                "ocs-shuffled": one.shuffled,
+                "pcs": one.pcs,
+                "p": one.p,
+                "direction": float(is_direction),
+            }
+            for metric, value in values.items():
+                found = Interval(value, None, None, "", one.n, one.n)
+                yield self._made("offsets", metric, found, len(relation.pairs), named)
+
     def _row(
         self,
         found: Answered,
@@ -184,8 +213,12 @@ class _Maker:
         named: dict[str, str],
     ) -> Row:
         interval = self.drawn.share(right[keep], [end[keep] for end in found.ends])
-        n_asked = self._n_asked(found, relations)
-        n_lost = n_asked - interval.n
+        return self._made(found.method, metric, interval, self._n_asked(found, relations), named)
+
+    def _made(
+        self, method: str, metric: str, found: Interval, n_asked: int, named: dict[str, str]
+    ) -> Row:
+        n_lost = n_asked - found.n
         of = {"space": self.space, "words": len(self.vectors), **named}
         return Row(
             run=Path(self.config.out).name,
@@ -195,16 +228,16 @@ class _Maker:
             revision="",
             layer="static",
             n_layers=0,
-            method=found.method,
+            method=method,
             setting=json.dumps(of, ensure_ascii=False),
             split="test",
             metric=metric,
-            value=interval.value,
-            low=interval.low,
-            high=interval.high,
-            interval=interval.method,
-            n=interval.n,
-            n_groups=interval.n_groups,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            interval=found.method,
+            n=found.n,
+            n_groups=found.n_groups,
             n_asked=n_asked,
             n_lost=n_lost,
             why_lost=json.dumps({"out of vocabulary": n_lost}) if n_lost else "",

@@ -41,11 +41,12 @@ def tables(results: Results, width: int) -> Iterator[Group]:
     spaces = list(dict.fromkeys(json.loads(row.setting)["space"] for row in results))
     for space in spaces:
         rows = [row for row in results if json.loads(row.setting)["space"] == space]
-        methods = list(dict.fromkeys(row.method for row in rows))
+        methods = list(dict.fromkeys(row.method for row in rows if row.method != "offsets"))
         more = f" ({space} vectors)" if len(spaces) > 1 else ""
         for metric, title in SHOWN:
             yield _table(rows, methods, metric, f"{title}{more}", width)
         yield _fallen(rows, methods, f"Honest answers that are a word of the question{more}", width)
+        yield _offsets(rows, f"How alike the offsets of a relation are{more}", width)
 
 
 def _table(
@@ -70,6 +71,18 @@ def _fallen(rows: Sequence[Row], methods: Sequence[str], title: str, width: int)
         cells = [by_metric.get((f"answers-{word}", method)) for word in ON]
         laid.append((method, [number(row.value) if row else "" for row in cells]))
     return _titled(title, laid, width, keys=1)
+
+
+def _offsets(rows: Sequence[Row], title: str, width: int) -> Group:
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        if row.method == "offsets":
+            found.setdefault(json.loads(row.setting)["relation"], {})[row.metric] = row
+    laid = [("relation", list(found)), ("pairs", [f"{of['ocs'].n:,}" for of in found.values()])]
+    for metric, head in (("ocs", "OCS"), ("ocs-shuffled", "shuffled"), ("pcs", "PCS"), ("p", "p")):
+        laid.append((head, [number(of[metric].value) for of in found.values()]))
+    said = ["yes" if of["direction"].value else "no" for of in found.values()]
+    return _titled(title, [*laid, ("direction", said)], width, keys=1)
 
 
 def _name(setting: dict[str, Any]) -> str:
