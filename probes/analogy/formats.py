@@ -74,7 +74,7 @@ def read_set(path: str | Path) -> AnalogySet:
         return _read_folder(place)
     if not place.is_file():
         raise InputError(f"there is no file or folder {place} of analogy questions; check the path")
-    lines = _lines_of(place)
+    lines = lines_of(place)
     while len(lines) > 1 and lines[0][1].startswith("//"):  # the copyright of Google's own file
         lines = lines[1:]
     first, text = lines[0]
@@ -205,7 +205,7 @@ def _folder_category(folder: Path, path: Path) -> str:
 def _pairs_of(path: Path) -> list[Pair]:
     pairs: list[Pair] = []
     begun: dict[tuple[str, str], int] = {}
-    for line, text in _lines_of(path):
+    for line, text in lines_of(path):
         cells = _cells(text) if "\t" in text else text.split()
         if len(cells) != 2:
             raise InputError(
@@ -283,7 +283,26 @@ def _header(path: Path, line: int, names: list[str]) -> list[str]:
     return names
 
 
-def _lines_of(path: Path) -> Lines:
+def lines_of(path: Path, holds: str = "analogy questions or pairs of words") -> Lines:
+    """Read the lines of a text that are not blank.
+
+    Parameters
+    ----------
+    path : Path
+        In UTF-8.
+    holds : str
+        What to give where there are none.
+
+    Returns
+    -------
+    list of (int, str)
+        The number (from 1) and the text of each.
+
+    Raises
+    ------
+    InputError
+        If there are none, or the file cannot be read or is not UTF-8.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -300,7 +319,7 @@ def _lines_of(path: Path) -> Lines:
         ) from None
     found = [(number, row.rstrip("\r")) for number, row in enumerate(lines, 1) if row.strip()]
     if not found:
-        raise InputError(f"{path} is empty; give analogy questions or pairs of words")
+        raise InputError(f"{path} is empty; give {holds}")
     return found
 
 
