@@ -166,8 +166,10 @@ def _analogy(arguments: list[str]) -> None:
     from rich.console import Console
 
     from probes.analogy.tables import tables
+    from probes.bars import Bars
 
-    results = run_analogy(config)
+    with Bars() as bars:
+        results = run_analogy(config, bars)
     console = Console(highlight=False)
     for table in tables(results, console.width):
         console.print(table)

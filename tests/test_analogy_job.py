@@ -13,7 +13,7 @@ from probes.analogy.ask import ask
 from probes.analogy.formats import read_set
 from probes.analogy.methods import METHODS, answer
 from probes.analogy.questions import AnalogySet, Pair, Relation, every_question
-from probes.analogy.shares import Resamples
+from probes.analogy.shares import Resamples, share
 from probes.analogy.solve import Space
 from probes.analogy.vectors import checked
 from probes.errors import InputError
@@ -140,12 +140,14 @@ def test_questions_whose_answer_is_given_are_counted() -> None:
 def test_intervals_of_questions_cover_where_pairs_are_the_observations() -> None:
     n_pairs, level, hits, widths, naive = 25, 0.5, 0, [], []
     i, j = (end.copy() for end in np.nonzero(~np.eye(n_pairs, dtype=bool)))
-    drawn = Resamples.of(np.zeros(n_pairs, np.int64), seed=1)
+    one = np.zeros(n_pairs, np.int64)
+    drawn = Resamples.of(one, seed=1)
     for seed in range(200):
         random = np.random.default_rng(seed)
         ease = random.normal(size=n_pairs)
         right = ease[i] + ease[j] + random.normal(size=len(i)) > 0
-        found = drawn.share(right, [i, j])
+        top, bottom = (drawn.sums(of, [i, j], one)[0] for of in (right * 1.0, np.ones(len(i))))
+        found = share(float(right.mean()), top, bottom, n=len(i), n_pairs=n_pairs)
         assert found.low is not None and found.high is not None
         hits += found.low <= level <= found.high
         widths.append(found.high - found.low)

@@ -43,46 +43,73 @@ class Resamples:
             times[:, mine] = random.multinomial(len(mine), np.full(len(mine), 1 / len(mine)), n)
         return cls(times)
 
-    def share(
-        self, right: npt.NDArray[np.bool_], ends: Sequence[Ints], level: float = 0.95
-    ) -> Interval:
-        """Estimate the share of what is right.
+    def sums(self, of: Floats, ends: Sequence[Ints], relation: Ints) -> Floats:
+        """Sum over all that is drawn, relation by relation.
 
         Parameters
         ----------
-        right : ndarray of shape (n,), bool
-            Of questions, or of pairs.
+        of : ndarray of shape (n,)
+            A number a question, or a pair.
         ends : sequence of ndarray of shape (n,), int64
             The pairs that each of them rests on: the given and the asked one, or the asked alone.
-        level : float
-            Of the interval.
+        relation : ndarray of shape (n_pairs,), int64
+            Of each pair.
 
         Returns
         -------
-        Interval
-            Of the percentiles (Owen 2007 on the bootstrap of both ends, which errs on the wide
-            side); none with fewer than two pairs.
+        ndarray of shape (n_relations, n_resamples)
+            Sums of these sums are those of several relations.
         """
-        n, n_pairs = len(right), len(np.unique(np.concatenate(list(ends)))) if len(right) else 0
-        if n == 0:
-            return Interval(None, None, None, "", 0, 0)
-        value = float(np.mean(right))
-        if n_pairs < 2:
-            return Interval(value, None, None, "", n, n_pairs)
-        top, bottom = (self._sums(of, ends) for of in (right.astype(np.float64), np.ones(n)))
-        drawn = top[bottom > 0] / bottom[bottom > 0]
-        if not len(drawn):
-            return Interval(value, None, None, "", n, n_pairs)
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-        low, high = min(float(low), value), max(float(high), value)
-        return Interval(value, low, high, "bootstrap of pairs", n, n_pairs)
+        n_relations = int(relation.max(initial=-1)) + 1
+        found = np.zeros((n_relations, len(self.times)))
+        of_relation = relation[ends[-1]]
+        for one in np.unique(of_relation):
+            here = of_relation == one
+            mine = np.flatnonzero(relation == one)
+            place = np.full(len(relation), -1)
+            place[mine] = np.arange(len(mine))
+            times = self.times[:, mine]
+            if len(ends) == 1:
+                found[one] = times @ np.bincount(place[ends[0][here]], of[here], len(mine))
+            else:
+                table = np.zeros((len(mine), len(mine)))
+                np.add.at(table, (place[ends[0][here]], place[ends[1][here]]), of[here])
+                found[one] = ((times @ table) * times).sum(axis=1)
+        return found
 
-    def _sums(self, of: Floats, ends: Sequence[Ints]) -> Floats:
-        """Sum over all that is drawn, one sum a resample."""
-        if len(ends) == 1:
-            return self.times @ np.bincount(ends[0], of, self.times.shape[1])
-        from scipy import sparse
 
-        n = self.times.shape[1]
-        table = sparse.csr_array(sparse.coo_array((of, (ends[0], ends[1])), shape=(n, n)))
-        return np.asarray(((self.times @ table) * self.times).sum(axis=1))
+def share(
+    value: float | None,
+    top: Floats,
+    bottom: Floats,
+    *,
+    n: int,
+    n_pairs: int,
+    level: float = 0.95,
+) -> Interval:
+    """Make an interval of a share from its resamples.
+
+    Parameters
+    ----------
+    value : float or None
+        The share itself; None where there is nothing.
+    top, bottom : ndarray of shape (n_resamples,)
+        What is right, and all, of what was drawn.
+    n, n_pairs : int
+        Of all.
+    level : float
+        Of the interval.
+
+    Returns
+    -------
+    Interval
+        Of the percentiles (Owen 2007 on the bootstrap of both ends, which errs on the wide side);
+        none with fewer than two pairs.
+    """
+    drawn = top[bottom > 0] / bottom[bottom > 0]
+    if value is None or n_pairs < 2 or not len(drawn):
+        return Interval(value, None, None, "", n, n_pairs)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(
+        value, min(float(low), value), max(float(high), value), "bootstrap of pairs", n, n_pairs
+    )

@@ -18,6 +18,11 @@ SHOWN = (
     ("accuracy-honest", "Accuracy, honest: any word may be the answer"),
 )
 ON = ("a", "a*", "b")
+WAYS = {
+    "bare": "bare words",
+    "template": "words in a template",
+    "contexts": "means over contexts",
+}
 
 
 def tables(results: Results, width: int) -> Iterator[Group]:
@@ -38,15 +43,58 @@ def tables(results: Results, width: int) -> Iterator[Group]:
     rich.console.Group
         A title and its table.
     """
-    spaces = list(dict.fromkeys(json.loads(row.setting)["space"] for row in results))
-    for space in spaces:
-        rows = [row for row in results if json.loads(row.setting)["space"] == space]
+    settings = [json.loads(row.setting) for row in results]
+    ways = list(dict.fromkeys((of.get("how", ""), of["space"]) for of in settings))
+    for how, space in ways:
+        rows = [
+            row
+            for row, of in zip(results, settings, strict=True)
+            if (of.get("how", ""), of["space"]) == (how, space)
+        ]
         methods = list(dict.fromkeys(row.method for row in rows if row.method != "offsets"))
-        more = f" ({space} vectors)" if len(spaces) > 1 else ""
+        said = [WAYS[how]] if how else []
+        said += [f"{space} vectors"] if len({space for _, space in ways}) > 1 else []
+        more = f" ({', '.join(said)})" if said else ""
+        if how:
+            yield from _by_layer(rows, methods, more, width)
+            continue
         for metric, title in SHOWN:
             yield _table(rows, methods, metric, f"{title}{more}", width)
         yield _fallen(rows, methods, f"Honest answers that are a word of the question{more}", width)
         yield _offsets(rows, f"How alike the offsets of a relation are{more}", width)
+
+
+def _by_layer(
+    rows: Sequence[Row], methods: Sequence[str], more: str, width: int
+) -> Iterator[Group]:
+    """Lay out layers down: methods across over all questions, then categories under the first."""
+    layers = list(dict.fromkeys(row.layer for row in rows))
+    found: dict[tuple[str, str], dict[tuple[str, str], Row]] = {}
+    n_directions = dict.fromkeys(layers, 0)
+    for row in rows:
+        of = json.loads(row.setting)
+        if of["relation"] == "all":
+            found.setdefault((row.metric, of["category"]), {})[row.layer, row.method] = row
+        if row.metric == "direction":
+            n_directions[row.layer] += int(row.value or 0)
+    shown = [(metric, "all", title) for metric, title in SHOWN]
+    shown.append(("accuracy", "single sub-tokens", "The same, of questions of single sub-tokens"))
+    for metric, category, title in shown:
+        cells = found.get((metric, category), {})
+        counts = {row.n for row in cells.values() if row.n}
+        n = f"{max(counts):,} questions" if counts else "no question"
+        laid = [("layer", layers)]
+        laid += [(m, [_cell(cells.get((layer, m))) for layer in layers]) for m in methods]
+        yield _titled(f"{title}: {n}{more}", laid, width, keys=1)
+    categories = [c for _, c in dict.fromkeys(found) if c not in ("all", "single sub-tokens")]
+    laid = [("layer", layers)]
+    for category in dict.fromkeys(categories):
+        cells = found["accuracy", category]
+        laid.append((category, [_cell(cells.get((layer, methods[0]))) for layer in layers]))
+    laid.append(("directions", [str(n_directions[layer]) for layer in layers]))
+    yield _titled(
+        f"{methods[0]} by category, and relations whose offsets agree{more}", laid, width, 1
+    )
 
 
 def _table(
