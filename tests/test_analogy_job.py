@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import zoo
 from probes.analogy.ask import ask
 from probes.analogy.formats import read_set
 from probes.analogy.methods import METHODS, answer
@@ -196,3 +197,53 @@ def test_the_same_command_gives_the_same_results(files: Path) -> None:
     assert run(*command.split()).code == 0
     assert (files / "one" / "results.jsonl").read_bytes() == first
     assert read_set(files / "set.tsv").n_questions == 2 * N * (N - 1)
+
+
+def test_every_layer_of_a_model_is_asked_in_each_way(files: Path) -> None:
+    zoo.save("bert", files / "bert", n_layers=2)
+    nouns = ["dog", "cat", "house", "tree", "river"]
+    rows = [f"noun-plural\t{word}\t{word}s\n" for word in nouns]
+    (files / "nouns.tsv").write_text("relation\tsource\ttarget\n" + "".join(rows))
+    (files / "words.txt").write_text("\n".join(["walk", "green", "quickly", "under"]) + "\n")
+    corpus = [f"we saw the {word} and some {word}s there" for word in nouns[:4]]
+    (files / "corpus.txt").write_text("\n".join(corpus) + "\n")
+    out = files / "run"
+    done = run(
+        *f"analogy --model {files}/bert --set {files}/nouns.tsv --candidates {files}/words.txt "
+        f"--how bare template contexts --corpus {files}/corpus.txt --out {out}".split()
+    )
+    assert done.code == 0, done
+    rows_of_all = [
+        (json.loads(row.setting)["how"], row.layer, row.n, row.n_lost)
+        for row in Results.load(out / "results.jsonl").where(method="3CosAdd", metric="accuracy")
+        if json.loads(row.setting)["category"] == "all"
+    ]
+    lost = {"bare": 0, "template": 0, "contexts": 8}  # river does not occur
+    assert rows_of_all == [
+        (how, layer, 20 - lost[how], lost[how]) for how in lost for layer in ("0", "1", "2")
+    ]
+    about = json.loads((out / "run.json").read_text())["spaces"]
+    assert [one["words"] for one in about] == [14] * 6 + [8] * 3
+    assert "means over contexts" in done.out and "12 questions" in done.out
+    again = run(
+        *f"analogy --model {files}/bert --set {files}/nouns.tsv --candidates {files}/words.txt "
+        f"--how bare --layers 1 --out {files}/one --store {files}/store".split()
+    )
+    assert again.code == 0 and "layer" in again.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--out x", "--vectors or a --model"),
+        ("--out x --vectors made.txt --model bert", "--vectors or a --model"),
+        ("--out x --model bert --how contexts", "--corpus"),
+        ("--out x --model bert --how alone", "alone"),
+        ("--out x --model nosuch --candidates made.txt", "made.txt"),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_refused(files: Path, monkeypatch, arguments, said) -> None:
+    monkeypatch.chdir(files)
+    done = run("analogy", "--set", "set.tsv", *arguments.split())
+    assert done.code == 2, done
+    assert said in done.err and "Traceback" not in done.err
