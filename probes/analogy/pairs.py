@@ -9,13 +9,14 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from probes.analogy.solve import Floats, Ints, Score, Space
+from probes.analogy.solve import ROUNDING, Floats, Ints, Score, Space, parts
 
-TOGETHER = 64
-"""Questions that are scored together."""
+ZERO = 1e-9
+"""A learned vector that is shorter is zero, but for rounding: it has no direction."""
 
 
 class OfPairs(Score):
@@ -30,15 +31,20 @@ class OfPairs(Score):
     relations : ndarray of shape (n_pairs,), int64
         The relation of each; one with a single pair has nothing to learn from, and its pair gets
         the nearest word to b.
+
+    Raises
+    ------
+    InputError
+        If a pair has a word that is not of the space.
     """
 
-    tolerance = 4e-6
+    tolerance = 4 * ROUNDING
 
-    def __init__(self, space: Space, pairs: Ints, relations: Ints) -> None:
-        self.space, self.pairs, self.relations = space, pairs, relations
-        self.left_out = pairs[:, :1]
-        n = len(pairs)
-        self.groups = [slice(k, min(k + TOGETHER, n)) for k in range(0, n, TOGETHER)]
+    def __init__(self, space: Space, pairs: npt.ArrayLike, relations: npt.ArrayLike) -> None:
+        self.space, self.pairs = space, space.places(pairs, 2)
+        self.relations = np.asarray(relations, np.int64)
+        self.left_out = self.pairs[:, :1]
+        self.groups = parts(0, len(self.pairs))
         self._learn()
 
     @abstractmethod
@@ -67,8 +73,10 @@ class OfDirections(OfPairs):
         for pair, others in self._others():
             if len(others):
                 learned[pair] = self._answer(sources[others], targets[others], sources[pair])
-        lengths = np.linalg.norm(learned, axis=1)
-        self._queries = learned / np.where(lengths > 0, lengths, 1.0)[:, None]
+        lengths = np.linalg.norm(learned, axis=1)[:, None]
+        self._queries = np.divide(
+            learned, lengths, out=np.zeros_like(learned), where=lengths >= ZERO
+        )
         self._directions = torch.from_numpy(self._queries.astype(np.float32))
 
     @abstractmethod
@@ -115,7 +123,7 @@ class LinearMap(OfDirections):
     def _answer(self, sources: Floats, targets: Floats, b: Floats) -> Floats:
         centre, offsets = sources.mean(axis=0), targets - sources
         mean = offsets.mean(axis=0)
-        if len(sources) < 3:
+        if len(sources) < 3:  # without one of them, any penalty gives the mean
             return b + mean
         X, Y = sources - centre, offsets - mean
         U, s, Vt = np.linalg.svd(X, full_matrices=False)
@@ -124,7 +132,7 @@ class LinearMap(OfDirections):
         for penalty in self.PENALTIES:
             shrink = s**2 / (s**2 + penalty)
             hat = np.einsum("ij,j,ij->i", U, shrink, U) + 1 / len(X)
-            left_out = (Y - (U * shrink) @ projected) / (1 - np.minimum(hat, 1 - 1e-9))[:, None]
+            left_out = (Y - (U * shrink) @ projected) / (1 - hat)[:, None]
             errors.append(float((left_out**2).sum()))
         penalty = self.PENALTIES[int(np.argmin(errors))]
         weights = (s / (s**2 + penalty))[:, None] * projected
@@ -132,20 +140,23 @@ class LinearMap(OfDirections):
 
 
 class Procrustes(OfDirections):
-    """The rotation of sources on targets, both centred (Schönemann 1966).
+    """The rotation of sources on targets, both centred (Schönemann 1966); reflections count.
 
-    The other pairs say nothing of most directions; there the rotation is the identity, or as near
-    to it as a rotation can be.
+    R = argmin |X R - Y|² + ε |R - I|²,  with R orthogonal: the other pairs say nothing of most
+    directions, and there R is the identity, or as near to it as an orthogonal map can be.
     """
 
     NEAR_IDENTITY = 1e-6
 
     def _answer(self, sources: Floats, targets: Floats, b: Floats) -> Floats:
         source, target = sources.mean(axis=0), targets.mean(axis=0)
-        products = (sources - source).T @ (targets - target)
+        X, Y = sources - source, targets - target
+        basis, _ = np.linalg.qr(np.concatenate([X, Y]).T)  # of the directions they speak of
+        products = (X @ basis).T @ (Y @ basis)
         products.flat[:: len(products) + 1] += self.NEAR_IDENTITY
         U, _, Vt = np.linalg.svd(products)
-        return target + (b - source) @ U @ Vt
+        within = (b - source) @ basis
+        return target + (b - source) + (within @ U @ Vt - within) @ basis.T
 
 
 class LRCos(OfPairs):
@@ -159,12 +170,15 @@ class LRCos(OfPairs):
     space, pairs, relations
         As of `OfPairs`.
     seed : int
-        Of the random words.
+        Of the random words: a pair draws them by ``default_rng([seed, source, target])``, whatever
+        other relations there are.
     """
 
     COPIES = 4
 
-    def __init__(self, space: Space, pairs: Ints, relations: Ints, seed: int = 0) -> None:
+    def __init__(
+        self, space: Space, pairs: npt.ArrayLike, relations: npt.ArrayLike, seed: int = 0
+    ) -> None:
         self._seed = seed
         super().__init__(space, pairs, relations)
 
@@ -175,10 +189,10 @@ class LRCos(OfPairs):
         self._queries = sources
         self._weights = np.zeros_like(sources)
         self._biases = np.zeros(len(sources))
-        random = np.random.default_rng(self._seed)
         for pair, others in self._others():
             if not len(others):
                 continue
+            random = np.random.default_rng([self._seed, *self.pairs[pair].tolist()])
             drawn = random.integers(0, len(self.space), self.COPIES * len(others))
             negatives = [sources[others]] * self.COPIES + [self.space.exact(drawn)]
             X = np.concatenate([targets[others], *negatives])
@@ -188,6 +202,8 @@ class LRCos(OfPairs):
         self._directions = torch.from_numpy(self._queries.astype(np.float32))
         self._planes = torch.from_numpy(self._weights.astype(np.float32))
         self._offsets = torch.from_numpy(self._biases.astype(np.float32))
+        steepest = float(np.linalg.norm(self._weights, axis=1).max(initial=0.0)) / 4
+        self.tolerance = 4 * ROUNDING * (1 + steepest)
 
     def tile(self, rows: slice) -> Tensor:
         """As `Score.tile`."""

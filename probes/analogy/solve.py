@@ -1,10 +1,10 @@
 """The best answer of a method among all words, for all questions, with the words of a question
 left out of the answers and with them.
 
-Words are looked at in runs. Over a run, all questions of one given pair are scored in a tile, and
-what comes within rounding of a question's best is kept. What is left at the end is scored again
-in float64, so that the answer does not depend on runs, tiles or threads; of equals the word that
-comes first is the answer.
+Words are looked at in runs. Over a run, questions of one given pair are scored in a tile, and what
+comes within rounding of a question's best is kept. What is kept is scored again in float64, so
+that the answer does not depend on runs, tiles or threads; of equals the word that comes first is
+the answer.
 """
 
 from __future__ import annotations
@@ -18,14 +18,33 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from probes.analogy.vectors import blocks
+from probes.errors import InputError
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 RUN = 1 << 14
-"""Words that are looked at together."""
+"""Words that are looked at together, at most."""
 
-EXACT = 1 << 18
-"""Numbers of float64 that are held at once, in thousands, where near ties are decided."""
+TABLE = 1 << 24
+"""Numbers of a table of the questions' words by the words of a run, at most."""
+
+TOGETHER = 64
+"""Questions that are scored together, at most."""
+
+KEPT = 1 << 20
+"""Words that may be answers, of all questions of a method, before they are told apart."""
+
+EXACT = 1 << 19
+"""Numbers of an array in float64, at most, where words are told apart."""
+
+ROUNDING = 1e-6
+"""How far a cosine in float32 may be from the exact one: 6e-7 was seen, of widths up to 4,096."""
+
+TIE = 1e-12
+"""Scores that differ by less are equal (of scores above 1, in relation to them): rounding in
+float64 sets apart what is the same by its formula."""
 
 
 class Space:
@@ -34,27 +53,66 @@ class Space:
     Parameters
     ----------
     X : ndarray of shape (n_words, width)
-        Their vectors. A zero vector has no direction: its cosine with every other is 0.
+        Their vectors, finite. A zero vector has no direction: its cosine with every other is 0.
 
     Attributes
     ----------
     unit : Tensor of shape (n_words, width), float32
         The directions.
+    lengths : Tensor of shape (n_words,), float32
+        Their lengths: 1, or 0 of a zero vector.
     """
 
     def __init__(self, X: npt.NDArray[np.floating]) -> None:
         self._X = X
-        norms = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
+        norms = np.concatenate(
+            [np.empty(0)]
+            + [np.sqrt(np.einsum("ij,ij->i", b, b, dtype=np.float64)) for _, b in blocks(X)]
+        )
         self._norms = np.where(norms > 0, norms, 1.0)
-        self.unit = torch.from_numpy((X / self._norms[:, None]).astype(np.float32))
+        unit = np.empty(X.shape, np.float32)
+        for start, block in blocks(X):
+            stop = start + len(block)
+            unit[start:stop] = block / self._norms[start:stop, None]
+        self.unit = torch.from_numpy(unit)
+        self.lengths = torch.from_numpy((norms > 0).astype(np.float32))
 
     def __len__(self) -> int:
         return len(self._norms)
 
+    def places(self, words: npt.ArrayLike, k: int) -> Ints:
+        """Check that words are words of this space.
+
+        Parameters
+        ----------
+        words : array_like of int of shape (n, k)
+            Their places.
+        k : int
+            Words of a question.
+
+        Returns
+        -------
+        ndarray of shape (n, k), int64
+            The same.
+
+        Raises
+        ------
+        InputError
+            If there is no such word.
+        """
+        places = np.asarray(words, np.int64).reshape(-1, k)
+        if places.size and not 0 <= places.min() <= places.max() < len(self):
+            wrong = places[(places < 0) | (places >= len(self))][0]
+            raise InputError(
+                f"a question with word {wrong} of {len(self):,} words, from 0 on; leave out "
+                "questions whose words the vocabulary lacks"
+            )
+        return places
+
     def exact(self, words: Ints) -> Floats:
         """Give the directions of some words in float64, shape (n, width)."""
-        rows: Floats = np.asarray(self._X[words], np.float64) / self._norms[words][:, None]
-        return rows
+        rows: Floats = np.asarray(self._X[words], np.float64, order="C")
+        return rows / self._norms[words][:, None]
 
 
 class Score(ABC):
@@ -62,14 +120,18 @@ class Score(ABC):
 
     Attributes
     ----------
+    space : Space
+        The words.
     left_out : ndarray of shape (n_questions, k), int64
         The words of each question, which are no answers where answers are filtered.
     groups : sequence of slice
         Questions that are scored together.
     tolerance : float
-        How far a score of a tile may be from the exact one.
+        Two words whose scores in tiles lie further apart are in that order exactly: twice what a
+        score of a tile may be off.
     """
 
+    space: Space
     left_out: Ints
     groups: Sequence[slice]
     tolerance: float
@@ -80,16 +142,27 @@ class Score(ABC):
 
     @abstractmethod
     def tile(self, rows: slice) -> Tensor:
-        """Score the words of the run for some questions, shape (n_rows, n_words), float32."""
+        """Score the words of the run for some questions, shape (n_rows, n_words), float32.
 
-    def unsure(self, rows: slice) -> tuple[Ints, Ints]:
-        """Name questions (from 0 on in the group) and words of the run whose score is no score."""
-        nothing = np.empty(0, np.int64)
-        return nothing, nothing
+        In the order of the exact scores; a new array, which may be written over.
+        """
 
     @abstractmethod
     def exact(self, questions: Ints, words: Ints) -> Floats:
         """Score pairs of a question and a word, shape (n,), in float64."""
+
+    def exact_in_parts(self, questions: Ints, words: Ints) -> Floats:
+        """Score as `exact`, any number of pairs, in little memory."""
+        size = max(EXACT // self.space.unit.shape[1], 1)
+        scores = np.empty(len(questions))
+        for k in range(0, len(questions), size):
+            scores[k : k + size] = self.exact(questions[k : k + size], words[k : k + size])
+        return scores
+
+
+def parts(start: int, stop: int) -> list[slice]:
+    """Cut questions into those that are scored together."""
+    return [slice(k, min(k + TOGETHER, stop)) for k in range(start, stop, TOGETHER)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +172,7 @@ class Answers:
     Parameters
     ----------
     filtered : ndarray of shape (n_questions,), int64
-        The best word that does not stand in the question; -1 where there is none.
+        The best word that does not stand in the question; -1 where there is no other word.
     honest : ndarray of shape (n_questions,), int64
         The best of all words.
     """
@@ -108,7 +181,7 @@ class Answers:
     honest: Ints
 
 
-def solve(space: Space, scores: Sequence[Score], run: int = RUN) -> list[Answers]:
+def solve(space: Space, scores: Sequence[Score], run: int | None = None) -> list[Answers]:
     """Answer all questions by all methods.
 
     Parameters
@@ -117,8 +190,8 @@ def solve(space: Space, scores: Sequence[Score], run: int = RUN) -> list[Answers
         The words that may be answers.
     scores : sequence of Score
         The methods, with their questions.
-    run : int
-        Words that are looked at together.
+    run : int, optional
+        Words that are looked at together; as many as memory is meant for if None.
 
     Returns
     -------
@@ -127,9 +200,12 @@ def solve(space: Space, scores: Sequence[Score], run: int = RUN) -> list[Answers
 
     Notes
     -----
-    Takes memory for the directions and for some tens of MB of tiles, whatever the number of
-    questions and words.
+    Takes memory for the directions, for some tables of at most 64 MB (`TABLE`), and for what may
+    be the answer: never for all questions by all words.
     """
+    if run is None:
+        n_rows = max((len(np.unique(score.left_out)) for score in scores), default=0)
+        run = max(min(RUN, TABLE // max(n_rows, 1)), 1)
     kept = [_Kept(score) for score in scores]
     for low in range(0, len(space), run):
         high = min(low + run, len(space))
@@ -137,45 +213,40 @@ def solve(space: Space, scores: Sequence[Score], run: int = RUN) -> list[Answers
             score.begin(low, high)
             for rows in score.groups:
                 keep.look(rows, score.tile(rows), low, high)
-    return [keep.decide(space) for keep in kept]
+    return [keep.decide() for keep in kept]
 
 
 @dataclass(eq=False)
 class _Kept:
-    """What may still be the best answer to each question of a method."""
+    """What may still be the best answer to each question of a method, of those left in."""
 
     score: Score
     _questions: list[Ints] = field(default_factory=list)
     _words: list[Ints] = field(default_factory=list)
     _values: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    _n: int = 0
 
     def __post_init__(self) -> None:
         self._best = torch.full((len(self.score.left_out),), -torch.inf)
 
     def look(self, rows: slice, tile: Tensor, low: int, high: int) -> None:
         """Keep what comes close to the best that is known; the tile is written over."""
-        question, word = self.score.unsure(rows)
-        if len(question):
-            tile[torch.from_numpy(question), torch.from_numpy(word)] = -torch.inf
-            self._keep(question + rows.start, word + low, np.full(len(word), np.inf, np.float32))
         self._leave_out(rows, tile, low, high)
         best, top = self._best[rows], tile.amax(1)
         near = torch.nonzero(top >= best - self.score.tolerance)[:, 0]
-        if len(near):
-            floor = torch.maximum(top[near], best[near]) - self.score.tolerance
-            hit = torch.nonzero(tile[near] >= floor[:, None])
-            chosen, column = near[hit[:, 0]], hit[:, 1]
-            values = tile[chosen, column]
-            real = values > -torch.inf
-            self._keep(
-                chosen[real].numpy() + rows.start, column[real].numpy() + low, values[real].numpy()
-            )
-            best[near] = torch.maximum(best[near], top[near])
-
-    def _keep(self, questions: Ints, words: Ints, values: npt.NDArray[np.float32]) -> None:
-        self._questions.append(questions)
-        self._words.append(words)
-        self._values.append(values)
+        if not len(near):
+            return
+        best[near] = torch.maximum(best[near], top[near])
+        hit = torch.nonzero(tile[near] >= (best[near] - self.score.tolerance)[:, None])
+        question, word = near[hit[:, 0]], hit[:, 1]
+        value = tile[question, word]
+        left_in = value > -torch.inf
+        self._questions.append(question[left_in].numpy() + rows.start)
+        self._words.append(word[left_in].numpy() + low)
+        self._values.append(value[left_in].numpy())
+        self._n += len(self._words[-1])
+        if self._n > KEPT + 2 * len(self._best):
+            self._narrow()
 
     def _leave_out(self, rows: slice, tile: Tensor, low: int, high: int) -> None:
         given = self.score.left_out[rows]
@@ -184,41 +255,44 @@ class _Kept:
             words = torch.from_numpy(given[question, which] - low)
             tile[torch.from_numpy(question), words] = -torch.inf
 
-    def decide(self, space: Space) -> Answers:
+    def _narrow(self) -> None:
+        """Keep the best word of each question alone: where many come close, they are many."""
+        question, word, value = self._close()
+        best = _first(question, word, self.score.exact_in_parts(question, word), len(self._best))
+        self._questions, self._words, self._values = [question[best]], [word[best]], [value[best]]
+        self._n = len(best)
+
+    def _close(self) -> tuple[Ints, Ints, npt.NDArray[np.float32]]:
+        """Give what was kept and is close to the best that is known by now."""
+        question = np.concatenate([*self._questions, np.empty(0, np.int64)])
+        word = np.concatenate([*self._words, np.empty(0, np.int64)])
+        value = np.concatenate([*self._values, np.empty(0, np.float32)])
+        close = value >= (self._best.numpy() - self.score.tolerance)[question]
+        return question[close], word[close], value[close]
+
+    def decide(self) -> Answers:
         """Score what was kept, and the words of the questions, in float64."""
         n, k = self.score.left_out.shape
-        question, word, value = (
-            np.concatenate([*part, np.empty(0, kind)])
-            for part, kind in (
-                (self._questions, np.int64),
-                (self._words, np.int64),
-                (self._values, np.float32),
-            )
-        )
-        close = value >= self._best.numpy()[question] - self.score.tolerance
-        question, word = question[close], word[close]
-        own = (self.score.left_out[question] == word[:, None]).any(axis=1)
-        question, word = question[~own], word[~own]
-        filtered = self._first(question, word, space, n)
-        every = np.concatenate([question, np.repeat(np.arange(n), k)])
-        words = np.concatenate([word, self.score.left_out.reshape(-1)])
-        real = words >= 0
-        return Answers(filtered, self._first(every[real], words[real], space, n))
+        question, word, _ = self._close()
+        n_left_in = len(question)
+        question = np.concatenate([question, np.repeat(np.arange(n), k)])
+        word = np.concatenate([word, self.score.left_out.reshape(-1)])
+        score = self.score.exact_in_parts(question, word)
+        answers = []
+        for among in (slice(n_left_in), slice(None)):
+            best = _first(question[among], word[among], score[among], n)
+            answer = np.full(n, -1, np.int64)
+            answer[question[best]] = word[best]
+            answers.append(answer)
+        return Answers(*answers)
 
-    def _first(self, questions: Ints, words: Ints, space: Space, n: int) -> Ints:
-        """Find the best word of each question; of equals the first."""
-        size = max(EXACT * 1000 // 8 // max(space.unit.shape[1], 1) // 64, 1)
-        scores = np.concatenate(
-            [
-                np.empty(0),
-                *(
-                    self.score.exact(questions[k : k + size], words[k : k + size])
-                    for k in range(0, len(questions), size)
-                ),
-            ]
-        )
-        order = np.lexsort((words, -scores, questions))
-        answers = np.full(n, -1, np.int64)
-        places, first = np.unique(questions[order], return_index=True)
-        answers[places] = words[order][first]
-        return answers
+
+def _first(questions: Ints, words: Ints, scores: Floats, n: int) -> Ints:
+    """Find where the best word of each of `n` questions stands; of equals the first word."""
+    best = np.full(n, -np.inf)
+    np.maximum.at(best, questions, scores)
+    floor = best - TIE * np.maximum(np.abs(best), 1)
+    equal = np.flatnonzero(scores >= floor[questions])
+    order = equal[np.lexsort((words[equal], questions[equal]))]
+    _, first = np.unique(questions[order], return_index=True)
+    return np.asarray(order[first])
