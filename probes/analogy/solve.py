@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -206,21 +207,43 @@ def solve(space: Space, scores: Sequence[Score], run: int | None = None) -> list
     if run is None:
         n_rows = max((len(np.unique(score.left_out)) for score in scores), default=0)
         run = max(min(RUN, TABLE // max(n_rows, 1)), 1)
-    kept = [_Kept(score) for score in scores]
-    for low in range(0, len(space), run):
-        high = min(low + run, len(space))
-        for score, keep in zip(scores, kept, strict=True):
-            score.begin(low, high)
-            for rows in score.groups:
-                keep.look(rows, score.tile(rows), low, high)
-    return [keep.decide() for keep in kept]
+    n_threads = torch.get_num_threads()
+    kept = [[_Kept(score, part) for part in _shared(score, n_threads)] for score in scores]
+    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for low in range(0, len(space), run):
+            high = min(low + run, len(space))
+            for score, parts_of in zip(scores, kept, strict=True):
+                score.begin(low, high)
+                for done in [pool.submit(part.look_at_all, low, high) for part in parts_of]:
+                    done.result()
+    return [_joined(score, parts_of) for score, parts_of in zip(scores, kept, strict=True)]
+
+
+def _shared(score: Score, n: int) -> list[Sequence[slice]]:
+    """Cut a method's groups into n parts at most, each for a thread, of about as many questions."""
+    edges = np.array([group.stop for group in score.groups])
+    if not len(edges):
+        return []
+    cuts = np.unique(np.searchsorted(edges, edges[-1] * np.arange(1, n) / n))
+    parts_of = np.split(np.arange(len(edges)), cuts)
+    return [score.groups[part[0] : part[-1] + 1] for part in parts_of if len(part)]
+
+
+def _joined(score: Score, parts_of: Sequence[_Kept]) -> Answers:
+    filtered, honest = np.full((2, len(score.left_out)), -1, np.int64)
+    for part in parts_of:
+        rows = slice(part.groups[0].start, part.groups[-1].stop)
+        found = part.decide()
+        filtered[rows], honest[rows] = found.filtered[rows], found.honest[rows]
+    return Answers(filtered, honest)
 
 
 @dataclass(eq=False)
 class _Kept:
-    """What may still be the best answer to each question of a method, of those left in."""
+    """What may still be the best answer to some questions of a method, of those left in."""
 
     score: Score
+    groups: Sequence[slice]
     _questions: list[Ints] = field(default_factory=list)
     _words: list[Ints] = field(default_factory=list)
     _values: list[npt.NDArray[np.float32]] = field(default_factory=list)
@@ -228,6 +251,11 @@ class _Kept:
 
     def __post_init__(self) -> None:
         self._best = torch.full((len(self.score.left_out),), -torch.inf)
+
+    def look_at_all(self, low: int, high: int) -> None:
+        """Look at the words of a run for all questions of this part."""
+        for rows in self.groups:
+            self.look(rows, self.score.tile(rows), low, high)
 
     def look(self, rows: slice, tile: Tensor, low: int, high: int) -> None:
         """Keep what comes close to the best that is known; the tile is written over."""
@@ -275,8 +303,9 @@ class _Kept:
         n, k = self.score.left_out.shape
         question, word, _ = self._close()
         n_left_in = len(question)
-        question = np.concatenate([question, np.repeat(np.arange(n), k)])
-        word = np.concatenate([word, self.score.left_out.reshape(-1)])
+        mine = np.arange(self.groups[0].start, self.groups[-1].stop)
+        question = np.concatenate([question, np.repeat(mine, k)])
+        word = np.concatenate([word, self.score.left_out[mine].reshape(-1)])
         score = self.score.exact_in_parts(question, word)
         answers = []
         for among in (slice(n_left_in), slice(None)):
