@@ -96,7 +96,8 @@ def procrustes(U: np.ndarray, others: np.ndarray, b: int, b_star: int) -> np.nda
     R, _ = orthogonal_procrustes(
         np.vstack([X - X.mean(axis=0), pull]), np.vstack([Y - Y.mean(axis=0), pull])
     )
-    return cos(U, Y.mean(axis=0) + (U[b] - X.mean(axis=0)) @ R)
+    found = Y.mean(axis=0) + (U[b] - X.mean(axis=0)) @ R
+    return cos(U, found * (np.linalg.norm(found) > 1e-5))  # shorter is what the pull leaves of 0
 
 
 def lr_cos(U: np.ndarray, others: np.ndarray, b: int, b_star: int) -> np.ndarray:
@@ -244,6 +245,31 @@ def test_cosines_in_float32_are_as_exact_as_methods_take_them_to_be(
     assert np.abs(cosines.table.numpy() - U @ U.T).max() < solving.ROUNDING
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_of_a_tile_are_as_exact_as_a_method_says(kind: Callable) -> None:
+    """So that little but the answer is kept, and the answer is."""
+    rng = np.random.default_rng(0)
+    space = Space(kind(200, 20, rng))
+    cosines = Cosines(space, asked(200, 40, rng))
+    pairs, relations = related(200, rng)
+    scores = [
+        *(method(cosines) for method in OF_WORDS),
+        *(method(space, pairs, relations) for method in OF_PAIRS),
+    ]
+    for score in scores:
+        assert score.tolerance < 5e-3
+        score.begin(0, 200)
+        for rows in score.groups:
+            n = rows.stop - rows.start
+            question, word = np.repeat(np.arange(n), 200), np.tile(np.arange(200), n)
+            exact = score.exact_in_parts(question + rows.start, word).reshape(n, 200)
+            if isinstance(score, CosMul):
+                exact = np.log(np.maximum(exact, 1e-11))
+            tile = score.tile(rows).numpy()
+            compared = np.isfinite(tile)  # without an offset, most words are none
+            assert (np.abs(tile - exact)[compared] <= score.tolerance / 2).all(), type(score)
+
+
 def related(n_words: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of relations of 6, 4, 2 and 1, not in their order."""
     relations = rng.permutation(np.repeat(np.arange(4), (6, 4, 2, 1)))
@@ -284,6 +310,17 @@ def test_a_rotation_is_found_where_the_pairs_determine_it() -> None:
         x, y = U[rest], U[rest + 30]
         found, _ = orthogonal_procrustes(x - x.mean(axis=0), y - y.mean(axis=0))
         assert first_best(cos(U, y.mean(axis=0) + (U[k] - x.mean(axis=0)) @ found)) == 30 + k
+
+
+def test_what_was_learned_to_be_zero_has_no_direction() -> None:
+    """By a rotation of half the source on half the target, which it is then subtracted from."""
+    for seed in range(10):
+        X = normal(20, 6, np.random.default_rng(seed))
+        X[[1, 2]] = 0
+        space = Space(X)
+        method = Procrustes(space, [[1, 2], [3, 4], [2, 5]], [0, 0, 0])
+        (answers,) = solve(space, [method])
+        assert answers.filtered[2] == answers.honest[2] == 0
 
 
 def test_only_b_is_right_by_leaving_words_out_alone() -> None:

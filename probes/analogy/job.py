@@ -174,7 +174,7 @@ def _solved(
     for space in config.spaces:
         X = SPACES[space](vectors.X)
         directions = Space(X)
-        for found in answer(directions, asked, methods):
+        for found in answer(directions, asked, methods, config.seed):
             rows += make.rows(space, found, source.pieces(vectors))
         rows += make.offset_rows(space, directions)
         about.append(

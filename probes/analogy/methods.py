@@ -57,7 +57,9 @@ class Answered:
     on: dict[str, Flags]
 
 
-def answer(space: Space, asked: Asked, methods: Sequence[str] = METHODS) -> list[Answered]:
+def answer(
+    space: Space, asked: Asked, methods: Sequence[str] = METHODS, seed: int = 0
+) -> list[Answered]:
     """Answer a set's questions by several methods in one pass over the words.
 
     Parameters
@@ -68,6 +70,8 @@ def answer(space: Space, asked: Asked, methods: Sequence[str] = METHODS) -> list
         The questions.
     methods : sequence of str
         Of `METHODS`.
+    seed : int
+        Of the random words of LRCos.
 
     Returns
     -------
@@ -84,12 +88,15 @@ def answer(space: Space, asked: Asked, methods: Sequence[str] = METHODS) -> list
             raise unknown("method", name, METHODS)
     cosines = Cosines(space, asked.words)
     whole = asked.whole
-    scores = [
-        OF_WORDS[name](cosines)
-        if name in OF_WORDS
-        else OF_PAIRS[name](space, asked.pairs[whole], asked.relation[whole])
-        for name in methods
-    ]
+    of_pairs = space, asked.pairs[whole], asked.relation[whole]
+    scores: list[Score] = []
+    for name in methods:
+        if name == "LRCos":
+            scores.append(LRCos(*of_pairs, seed))
+        elif name in OF_PAIRS:
+            scores.append(OF_PAIRS[name](*of_pairs))
+        else:
+            scores.append(OF_WORDS[name](cosines))
     found = []
     for name, one in zip(methods, solve(space, scores), strict=True):
         if name in OF_WORDS:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from probes.analogy.solve import ROUNDING, Floats, Ints, Score, Space, parts
 
-ZERO = 1e-9
-"""A learned vector that is shorter is zero, but for rounding: it has no direction."""
+ZERO = 1e-5
+"""A learned vector that is shorter is zero, but for rounding and for `Procrustes.NEAR_IDENTITY`:
+it has no direction."""
 
 
 class OfPairs(Score):
