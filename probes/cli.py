@@ -163,17 +163,26 @@ def _analogy(arguments: list[str]) -> None:
 
     config = plain_config(AnalogyConfig, "analogy", arguments)
     quieten()
-    from rich.console import Console
-
-    from probes.analogy.tables import tables
     from probes.bars import Bars
 
     with Bars() as bars:
-        results = run_analogy(config, bars)
+        run_analogy(config, bars)
+    _print_analogies(config.out)
+
+
+def _print_analogies(folder: str) -> bool:
+    """Print the tables of a run of analogies, if the folder holds one."""
+    from rich.console import Console
+
+    from probes.analogy.tables import load, tables
+
+    if (found := load(folder)) is None:
+        return False
     console = Console(highlight=False)
-    for table in tables(results, console.width):
+    for table in tables(*found, console.width):
         console.print(table)
-    print(f"results: {config.out}")
+    print(f"results: {folder}")
+    return True
 
 
 def _report(arguments: list[str]) -> None:
@@ -191,6 +200,10 @@ def _report(arguments: list[str]) -> None:
     folders = list(dict.fromkeys(str(Path(argument)) for argument in rest))
     if out is None and len(folders) > 1:
         raise InputError(f"{len(folders)} runs make one page; name it with --out PAGE.html")
+    if len(folders) == 1 and _print_analogies(folders[0]):
+        if out is not None:
+            raise InputError("a run of analogies has tables and no page; leave out --out")
+        return
     if len(folders) == 1 and (page_of_roles := _page_of_roles(folders[0], out)):
         print(f"report: {page_of_roles}")
         return

@@ -102,6 +102,10 @@ def test_accuracy_is_what_a_loop_over_questions_counts(files: Path) -> None:
     assert found["all"].low <= found["all"].value <= found["all"].high
     assert "honest" in done.out and "ONLY-B" in done.out
     assert "(centred vectors)" in done.out
+    assert "264 of 264 questions asked" in done.out
+    again = run("report", out)
+    assert (again.code, again.out) == (0, done.out)
+    assert run("report", out, "--out", files / "page.html").code == 2
 
 
 def test_what_the_vocabulary_lacks_is_counted_and_case_is_not_asked_for() -> None:
@@ -224,7 +228,7 @@ def test_every_layer_of_a_model_is_asked_in_each_way(files: Path) -> None:
     ]
     about = json.loads((out / "run.json").read_text())["spaces"]
     assert [one["words"] for one in about] == [14] * 6 + [8] * 3
-    assert "means over contexts" in done.out and "12 questions" in done.out
+    assert "(contexts)" in done.out and "12 of 20 questions asked · 8 lost" in done.out
     again = run(
         *f"analogy --model {files}/bert --set {files}/nouns.tsv --candidates {files}/words.txt "
         f"--how bare --layers 1 --out {files}/one --store {files}/store".split()

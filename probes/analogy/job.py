@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+
+from probes import configs
 from probes.analogy.ask import ask
 from probes.analogy.candidates import N_CANDIDATES, candidates
 from probes.analogy.formats import read_set
@@ -16,10 +19,12 @@ from probes.analogy.layers import How, LayerVectors
 from probes.analogy.methods import BASELINES, METHODS, answer
 from probes.analogy.questions import AnalogySet, set_of_task
 from probes.analogy.read import read_vectors
-from probes.analogy.rows import RowMaker, Source
+from probes.analogy.rows import AnalogyRows, Source
+from probes.analogy.shares import Resamples
 from probes.analogy.solve import Space
 from probes.analogy.space import SPACES, anisotropy
 from probes.analogy.states import TEMPLATE, model_vectors
+from probes.analogy.tables import COMMAND
 from probes.analogy.vectors import Vectors
 from probes.diagnostic.folder import claimed, store_folder
 from probes.diagnostic.run import Progress, Silent
@@ -133,18 +138,21 @@ def run_analogy(config: AnalogyConfig, progress: Progress | None = None) -> Resu
         of = read_set(config.set) if config.set else own_set()
         sources = _of_model(config, of, progress) if config.model else _static(config)
         methods = [name for name in METHODS if name in (*_methods(config), *BASELINES)]
+        relation = np.repeat(np.arange(len(of.relations)), [len(r.pairs) for r in of.relations])
+        drawn = Resamples.of(relation, config.seed)
         rows: list[Row] = []
         about: list[dict[str, Any]] = []
         with progress.stage("solve · layers", len(sources)) as advance:
             for source in sources:
-                rows += _solved(config, of, source, methods, about)
+                rows += _solved(config, of, source, methods, drawn, about)
                 advance(1)
         results = Results(rows)
         results.save(out / "results.jsonl")
         results.save(out / "results.parquet")
         run = {
             "run": out.name,
-            "command": "probes analogy",
+            "command": COMMAND,
+            "model": sources[0].model,
             "set": of.name,
             "source": of.source,
             "licence": of.licence,
@@ -164,19 +172,40 @@ def _solved(
     of: AnalogySet,
     source: Source,
     methods: Sequence[str],
+    drawn: Resamples,
     about: list[dict[str, Any]],
 ) -> list[Row]:
     """Answer the questions of a set by the vectors of one source, and say what they are like."""
     vectors = source.read()
     asked = ask(of, vectors)
-    make = RowMaker(config, source, asked, len(vectors))
+    single = source.pieces(vectors)
+    fixed = {
+        "run": Path(config.out).name,
+        "task": f"analogies/{of.name}",
+        "task_version": "1",
+        "model": source.model,
+        "revision": "",
+        "n_layers": source.n_layers,
+        "store": source.store,
+        "config": configs.digest(config),
+    }
+    how = {"how": source.how} if source.how else {}
     rows: list[Row] = []
     for space in config.spaces:
         X = SPACES[space](vectors.X)
         directions = Space(X)
+        make = AnalogyRows(
+            fixed,
+            config.seed,
+            "pair",
+            asked=asked,
+            drawn=drawn,
+            layer=source.layer,
+            about={**how, "space": space, "words": len(vectors)},
+        )
         for found in answer(directions, asked, methods, config.seed):
-            rows += make.rows(space, found, source.pieces(vectors))
-        rows += make.offset_rows(space, directions)
+            rows += make.answers(found, single)
+        rows += make.offsets(directions)
         about.append(
             {
                 "layer": source.layer,
@@ -186,6 +215,7 @@ def _solved(
                 "words": len(vectors),
                 "words_folded": vectors.n_folded,
                 "words_without_direction": vectors.n_zero,
+                "questions_asked": len(asked.words),
                 "questions_given_away": int(asked.given_away().sum()),
                 "notes": list(source.notes),
             }

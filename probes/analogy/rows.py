@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from probes import configs
 from probes.analogy.ask import Asked, Flags, Ints
 from probes.analogy.methods import Answered
 from probes.analogy.offsets import FEWEST, are_directions, concentration
 from probes.analogy.shares import Floats, Resamples, share
 from probes.analogy.solve import Space
 from probes.analogy.vectors import Vectors
+from probes.diagnostic.rows import IntervalRows
 from probes.results import Row
 from probes.stats import Interval
 
@@ -69,32 +66,29 @@ class Source:
 
 
 @dataclass(frozen=True)
-class RowMaker:
-    """Makes the rows of one source.
+class AnalogyRows(IntervalRows):
+    """Makes the rows of one source, in one space.
 
     Parameters
     ----------
-    config : AnalogyConfig
-        Of the run.
-    source : Source
-        Of the vectors.
+    fixed, seed, by
+        As of `IntervalRows`.
     asked : Asked
         The questions.
-    n_words : int
-        That may be answers.
+    drawn : Resamples
+        Of the set's pairs: the same for all methods, layers and spaces.
+    layer : str
+        Of the source.
+    about : dict of str to object
+        Settings of all rows: how words got their vectors, the space, how many words there are.
     """
 
-    config: Any
-    source: Source
-    asked: Asked
-    n_words: int
+    asked: Asked = field(kw_only=True)
+    drawn: Resamples = field(kw_only=True)
+    layer: str = field(kw_only=True)
+    about: dict[str, Any] = field(kw_only=True)
 
-    @cached_property
-    def drawn(self) -> Resamples:
-        """How often each pair is drawn: the same draws for all methods and layers."""
-        return Resamples.of(self.asked.relation, self.config.seed)
-
-    def rows(self, space: str, found: Answered, single: Flags | None) -> Iterator[Row]:
+    def answers(self, found: Answered, single: Flags | None) -> Iterator[Row]:
         """Make a method's rows, of each relation and category, of all, and of single sub-tokens."""
         every = np.ones(len(found.right), bool)
         parts = [(every, [*self._groups()])]
@@ -108,12 +102,35 @@ class RowMaker:
                 for named, mine in groups:
                     of = keep & np.isin(self.asked.relation[found.ends[-1]], mine)
                     sums = top[mine].sum(axis=0), bottom[mine].sum(axis=0)
-                    yield self._row(space, found, metric, (right, of), sums, mine, named)
+                    yield self._share(found, metric, (right, of), sums, mine, named)
+        bottom = self._sums(found, every).sum(axis=0)
         for word, on in found.on.items():
-            sums = self._sums(found, on).sum(axis=0), self._sums(found, every).sum(axis=0)
+            sums = self._sums(found, on).sum(axis=0), bottom
             named = {"relation": ALL, "category": ALL}
-            metric = f"answers-{word}"
-            yield self._row(space, found, metric, (on, every), sums, self._everything, named)
+            yield self._share(found, f"answers-{word}", (on, every), sums, self._everything, named)
+
+    def offsets(self, directions: Space) -> Iterator[Row]:
+        """Make the rows of how alike the offsets of each relation are."""
+        whole, measured = self.asked.whole, {}
+        for number, _ in enumerate(self.asked.of.relations):
+            mine = whole[self.asked.relation[whole] == number]
+            if len(mine) >= FEWEST:
+                sources, targets = (directions.exact(end) for end in self.asked.pairs[mine].T)
+                measured[number] = concentration(sources, targets, self.seed)
+        are = are_directions(list(measured.values()))
+        for (number, one), is_direction in zip(measured.items(), are, strict=True):
+            relation = self.asked.of.relations[number]
+            named = {"relation": relation.name, "category": relation.category}
+            values = {
+                "ocs": one.ocs,
+                "ocs-shuffled": one.shuffled,
+                "pcs": one.pcs,
+                "p": one.p,
+                "direction": float(is_direction),
+            }
+            for metric, value in values.items():
+                found = Interval(value, None, None, "", one.n, one.n)
+                yield self._named("offsets", metric, found, len(relation.pairs), named)
 
     @property
     def _everything(self) -> Ints:
@@ -139,9 +156,8 @@ class RowMaker:
             return np.asarray(single[self.asked.words].all(axis=1) & has[found.ends[1]])
         return np.asarray(single[self.asked.pairs[found.ends[0], 0]] & has[found.ends[0]])
 
-    def _row(
+    def _share(
         self,
-        space: str,
         found: Answered,
         metric: str,
         right_of: tuple[Flags, Flags],
@@ -155,71 +171,16 @@ class RowMaker:
         n_pairs = len(np.unique(np.concatenate([end[of] for end in found.ends])))
         interval = share(value, *sums, n=n, n_pairs=n_pairs)
         n_asked = n if named["category"] == SINGLE else self._n_asked(found, relations)
-        return self._made(space, found.method, metric, interval, n_asked, named)
+        return self._named(found.method, metric, interval, n_asked, named)
 
     def _n_asked(self, found: Answered, relations: Ints) -> int:
         if len(found.ends) == 1:
             return int(np.isin(self.asked.relation, relations).sum())
         return int(np.isin(self.asked.of.questions[:, 0], relations).sum())
 
-    def offset_rows(self, space: str, directions: Space) -> Iterator[Row]:
-        """Make the rows of how alike the offsets of each relation are."""
-        whole, measured = self.asked.whole, {}
-        for number, _ in enumerate(self.asked.of.relations):
-            mine = whole[self.asked.relation[whole] == number]
-            if len(mine) >= FEWEST:
-                sources, targets = (directions.exact(end) for end in self.asked.pairs[mine].T)
-                measured[number] = concentration(sources, targets, self.config.seed)
-        are = are_directions(list(measured.values()))
-        for (number, one), is_direction in zip(measured.items(), are, strict=True):
-            relation = self.asked.of.relations[number]
-            named = {"relation": relation.name, "category": relation.category}
-            values = {
-                "ocs": one.ocs,
-                "ocs-shuffled": one.shuffled,
-                "pcs": one.pcs,
-                "p": one.p,
-                "direction": float(is_direction),
-            }
-            for metric, value in values.items():
-                found = Interval(value, None, None, "", one.n, one.n)
-                yield self._made(space, "offsets", metric, found, len(relation.pairs), named)
-
-    def _made(
-        self,
-        space: str,
-        method: str,
-        metric: str,
-        found: Interval,
-        n_asked: int,
-        named: dict[str, str],
+    def _named(
+        self, method: str, metric: str, found: Interval, n_asked: int, named: dict[str, str]
     ) -> Row:
-        n_lost = n_asked - found.n
-        how = {"how": self.source.how} if self.source.how else {}
-        of = {**how, "space": space, "words": self.n_words, **named}
-        return Row(
-            run=Path(self.config.out).name,
-            task=f"analogies/{self.asked.of.name}",
-            task_version="1",
-            model=self.source.model,
-            revision="",
-            layer=self.source.layer,
-            n_layers=self.source.n_layers,
-            method=method,
-            setting=json.dumps(of, ensure_ascii=False),
-            split="test",
-            metric=metric,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            interval=found.method,
-            n=found.n,
-            n_groups=found.n_groups,
-            n_asked=n_asked,
-            n_lost=n_lost,
-            why_lost=json.dumps({"without a vector": n_lost}) if n_lost else "",
-            seed=self.config.seed,
-            control_of="",
-            store=self.source.store,
-            config=configs.digest(self.config),
-        )
+        of = {**self.about, **named}
+        why = "without a vector"
+        return self.row(self.layer, method, metric, found, n_asked=n_asked, why_lost=why, **of)

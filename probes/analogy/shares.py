@@ -110,6 +110,4 @@ def share(
     if value is None or n_pairs < 2 or not len(drawn):
         return Interval(value, None, None, "", n, n_pairs)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(
-        value, min(float(low), value), max(float(high), value), "bootstrap of pairs", n, n_pairs
-    )
+    return Interval(value, min(float(low), value), max(float(high), value), "bootstrap", n, n_pairs)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from probes.report.tables import grids
@@ -18,30 +19,46 @@ SHOWN = (
     ("accuracy-honest", "Accuracy, honest: any word may be the answer"),
 )
 ON = ("a", "a*", "b")
-WAYS = {
-    "bare": "bare words",
-    "template": "words in a template",
-    "contexts": "means over contexts",
-}
+COMMAND = "probes analogy"
+ONCE = "3CosAvg, LRCos, linear and Procrustes answer once a pair; n counts questions."
+MOST_RELATIONS = 20
+"""More relations than this stand in the results alone; their offsets are laid out all the same."""
 
 
-def tables(results: Results, width: int) -> Iterator[Group]:
+def load(out: str | Path) -> tuple[Results, dict[str, Any]] | None:
+    """Load the results and the description of a finished run; None of another kind of run."""
+    path = Path(out) / "run.json"
+    if not path.is_file():
+        return None
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    if not isinstance(run, dict) or run.get("command") != COMMAND:
+        return None
+    return Results.load(Path(out) / "results.jsonl"), run
+
+
+def tables(results: Results, run: dict[str, Any], width: int) -> Iterator[RenderableType]:
     """Lay out accuracies, a table a space and mode.
 
-    Relations and categories down, methods across, with the longer arm of their 95 % intervals; at
-    last on which words of the question honest answers fall.
+    Of static vectors relations (where they are few) and categories down, methods across, with the
+    longer arm of their 95 % intervals; then on which words of the question honest answers fall. Of
+    a model layers down.
 
     Parameters
     ----------
     results : Results
         Of one run.
+    run : dict
+        Its description (``run.json``).
     width : int
         Of the console.
 
     Yields
     ------
-    rich.console.Group
-        A title and its table.
+    rich.console.RenderableType
+        What was asked, then titles and their tables.
     """
     settings = [json.loads(row.setting) for row in results]
     ways = list(dict.fromkeys((of.get("how", ""), of["space"]) for of in settings))
@@ -52,7 +69,8 @@ def tables(results: Results, width: int) -> Iterator[Group]:
             if (of.get("how", ""), of["space"]) == (how, space)
         ]
         methods = list(dict.fromkeys(row.method for row in rows if row.method != "offsets"))
-        said = [WAYS[how]] if how else []
+        yield _head(run, how, space)
+        said = [how] if how else []
         said += [f"{space} vectors"] if len({space for _, space in ways}) > 1 else []
         more = f" ({', '.join(said)})" if said else ""
         if how:
@@ -60,8 +78,27 @@ def tables(results: Results, width: int) -> Iterator[Group]:
             continue
         for metric, title in SHOWN:
             yield _table(rows, methods, metric, f"{title}{more}", width)
+        yield Text(ONCE)
         yield _fallen(rows, methods, f"Honest answers that are a word of the question{more}", width)
         yield _offsets(rows, f"How alike the offsets of a relation are{more}", width)
+
+
+def _head(run: dict[str, Any], how: str, space: str) -> Text:
+    """Say what was asked of which words, what was lost, and what a reader must know."""
+    of = [one for one in run["spaces"] if (one["how"], one["space"]) == (how, space)]
+    asked, n = of[0]["questions_asked"], run["questions"]
+    anisotropy = [number(one["anisotropy"]) for one in of]
+    between = anisotropy[0] if len(of) == 1 else f"{anisotropy[0]} to {anisotropy[-1]}"
+    lines = [
+        f"{run['set']} · {run['model']} · {of[0]['words']:,} words may be answers · anisotropy "
+        f"{between}",
+        f"{asked:,} of {n:,} questions asked"
+        + (f" · {n - asked:,} lost: a word without a vector" if asked < n else ""),
+    ]
+    if given := of[0]["questions_given_away"]:
+        lines[-1] += f" · {given:,} have no answer but a, a* or b"
+    lines += [f"! {note}" for note in dict.fromkeys(note for one in of for note in one["notes"])]
+    return Text("\n".join(lines))
 
 
 def _by_layer(
@@ -78,14 +115,20 @@ def _by_layer(
         if row.metric == "direction":
             n_directions[row.layer] += int(row.value or 0)
     shown = [(metric, "all", title) for metric, title in SHOWN]
-    shown.append(("accuracy", "single sub-tokens", "The same, of questions of single sub-tokens"))
+    shown.append(
+        (
+            "accuracy",
+            "single sub-tokens",
+            "Accuracy, filtered likewise, of questions of single sub-tokens",
+        )
+    )
     for metric, category, title in shown:
         cells = found.get((metric, category), {})
         counts = {row.n for row in cells.values() if row.n}
-        n = f"{max(counts):,} questions" if counts else "no question"
+        n = f", {max(counts):,}" if counts and category != "all" else ""
         laid = [("layer", layers)]
         laid += [(m, [_cell(cells.get((layer, m))) for layer in layers]) for m in methods]
-        yield _titled(f"{title}: {n}{more}", laid, width, keys=1)
+        yield _titled(f"{title}{n}{more}", laid, width, keys=1)
     categories = [c for _, c in dict.fromkeys(found) if c not in ("all", "single sub-tokens")]
     laid = [("layer", layers)]
     for category in dict.fromkeys(categories):
@@ -104,6 +147,8 @@ def _table(
     for row in rows:
         if row.metric == metric:
             found.setdefault(_name(json.loads(row.setting)), {})[row.method] = row
+    if sum(not name.startswith("all") for name in found) > MOST_RELATIONS:
+        found = {name: of for name, of in found.items() if name.startswith("all")}
     names = list(found)
     n = [next(iter(of.values())) for of in found.values()]
     laid = [("relation", names), ("n", [f"{row.n:,}" for row in n])]

@@ -13,6 +13,7 @@ from probes.files import write_whole
 from probes.results import Results
 
 NAME = "report.html"
+ROLES = "probes roles"
 
 
 def is_decomposition(out: str | Path) -> bool:
@@ -27,7 +28,9 @@ def is_decomposition(out: str | Path) -> bool:
         run = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return False
-    return isinstance(run, dict) and "run" in run and "tasks" not in run
+    if not isinstance(run, dict) or "run" not in run or "tasks" in run:
+        return False
+    return str(run.get("command", ROLES)).startswith(ROLES)
 
 
 def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
