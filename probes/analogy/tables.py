@@ -115,6 +115,7 @@ def _by_layer(
         if row.metric == "direction":
             n_directions[row.layer] += int(row.value or 0)
     shown = [(metric, "all", title) for metric, title in SHOWN]
+    shown.append(("answers-b", "all", "Honest answers that are b"))
     shown.append(
         (
             "accuracy",
