@@ -87,7 +87,7 @@ def put(folder: Path, content: dict[str, bytes]) -> Path:
     return folder / next(iter(content))
 
 
-def same(vectors: Vectors, words: tuple[str, ...], X: np.ndarray) -> None:
+def assert_same(vectors: Vectors, words: tuple[str, ...], X: np.ndarray) -> None:
     assert vectors.words == words
     assert vectors.X.dtype == np.float32
     np.testing.assert_array_equal(vectors.X, X)
@@ -112,13 +112,13 @@ def test_text_is_read_whatever_its_words_hold(tmp_path, name, content, packed) -
     path = tmp_path / (name + ".gz" * packed)
     path.write_bytes(gzip.compress(content) if packed else content)
     vectors = read_vectors(path)
-    same(vectors, SPACED, matrix(len(SPACED)))
+    assert_same(vectors, SPACED, matrix(len(SPACED)))
     assert vectors.name == path.name
 
 
 def test_tabs_and_runs_of_spaces_separate_too(tmp_path) -> None:
     path = put(tmp_path, {"v.txt": b"a\t1\t2\nb  3   4\nc d +5 6e0\n"})
-    same(read_vectors(path), ("a", "b", "c d"), np.float32([[1, 2], [3, 4], [5, 6]]))
+    assert_same(read_vectors(path), ("a", "b", "c d"), np.float32([[1, 2], [3, 4], [5, 6]]))
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
@@ -128,7 +128,7 @@ def test_binary_is_read_with_feeds_and_without(tmp_path, packed, feed, suffix) -
     X = matrix(len(WORDS))
     raw = binary(WORDS, X, feed=feed)
     path = put(tmp_path, {f"v.{suffix}": gzip.compress(raw) if packed else raw})
-    same(read_vectors(path), WORDS, X)
+    assert_same(read_vectors(path), WORDS, X)
 
 
 def test_blocks_meet_without_a_seam(tmp_path, monkeypatch) -> None:
@@ -137,18 +137,18 @@ def test_blocks_meet_without_a_seam(tmp_path, monkeypatch) -> None:
         monkeypatch.setattr("probes.analogy.lines._N_BYTES", n_bytes)
         monkeypatch.setattr("probes.analogy.binary._N_BYTES", n_bytes)
         monkeypatch.setattr("probes.analogy.vectors.BLOCK", n_bytes)
-        same(read_vectors(put(tmp_path, {"v.txt": text(words, X)})), words, X)
-        same(read_vectors(put(tmp_path, {"w.txt": text(words, X, header=True)})), words, X)
-        same(read_vectors(put(tmp_path, {"v.bin": binary(words, X)})), words, X)
+        assert_same(read_vectors(put(tmp_path, {"v.txt": text(words, X)})), words, X)
+        assert_same(read_vectors(put(tmp_path, {"w.txt": text(words, X, header=True)})), words, X)
+        assert_same(read_vectors(put(tmp_path, {"v.bin": binary(words, X)})), words, X)
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=2))
 def test_numbers_of_text_are_read_to_the_last_bit(tmp_path_factory, values) -> None:
     X = np.float32([values])
     path = put(tmp_path_factory.mktemp("v"), {"v.txt": text(["w"], X)})
-    same(read_vectors(path), ("w",), X)
+    assert_same(read_vectors(path), ("w",), X)
     line = text(["w"], X) + b"v" + b" +0" * X.shape[1]  # read one by one, since the sign is unusual
-    same(read_vectors(put(path.parent, {"v.txt": line})), ("w", "v"), np.vstack([X, X * 0]))
+    assert_same(read_vectors(put(path.parent, {"v.txt": line})), ("w", "v"), np.vstack([X, X * 0]))
 
 
 INDICES = {
@@ -181,8 +181,8 @@ def test_a_matrix_is_read_with_its_index(tmp_path, index) -> None:
     X = matrix(len(WORDS))
     name = f"v_index.{index.partition('-')[0]}"
     path = put(tmp_path, {"v_emb.npy": saved(X), name: INDICES[index](WORDS)})
-    same(read_vectors(path), WORDS, X)
-    same(read_vectors(path, words=tmp_path / name), WORDS, X)
+    assert_same(read_vectors(path), WORDS, X)
+    assert_same(read_vectors(path, words=tmp_path / name), WORDS, X)
     assert isinstance(read_vectors(path).X, np.memmap)
 
 
@@ -191,12 +191,12 @@ def test_a_matrix_is_read_with_its_index(tmp_path, index) -> None:
 def test_a_matrix_of_another_type_becomes_float32(tmp_path, dtype, order) -> None:
     X = np.array([[1, 2, 3], [4, 5, 6]], dtype=dtype, order=order)
     path = put(tmp_path, {"v.npy": saved(X), "v.txt": b"a\nb\n", "words.txt": b"c\nd\n"})
-    same(read_vectors(path), ("a", "b"), X.astype(np.float32))
+    assert_same(read_vectors(path), ("a", "b"), X.astype(np.float32))
 
 
 def test_vectors_in_memory_are_taken_as_they_are() -> None:
     X = matrix(len(WORDS))
-    same(from_keyed_vectors(SimpleNamespace(index_to_key=list(WORDS), vectors=X)), WORDS, X)
+    assert_same(from_keyed_vectors(SimpleNamespace(index_to_key=list(WORDS), vectors=X)), WORDS, X)
 
 
 def pipeline(words=WORDS, X=None) -> spacy.language.Language:
@@ -210,10 +210,10 @@ def pipeline(words=WORDS, X=None) -> spacy.language.Language:
 
 def test_spacy_has_the_same_vectors_in_memory_and_in_its_folder(tmp_path) -> None:
     nlp = pipeline()
-    same(from_spacy(nlp), WORDS, matrix(len(WORDS)))
+    assert_same(from_spacy(nlp), WORDS, matrix(len(WORDS)))
     nlp.to_disk(tmp_path / "en_tiny")
     vectors = read_vectors(tmp_path / "en_tiny")
-    same(vectors, WORDS, matrix(len(WORDS)))
+    assert_same(vectors, WORDS, matrix(len(WORDS)))
     assert vectors.name == "en_tiny"
 
 
@@ -221,7 +221,7 @@ def test_words_that_share_a_vector_in_spacy_are_all_there() -> None:
     nlp = pipeline(("a", "b"), matrix(2))
     nlp.vocab.vectors.add("c", row=0)
     nlp.vocab.strings.add("c")
-    same(from_spacy(nlp), ("a", "b", "c"), matrix(2)[[0, 1, 0]])
+    assert_same(from_spacy(nlp), ("a", "b", "c"), matrix(2)[[0, 1, 0]])
 
 
 X2 = np.float32([[1, 2, 3], [4, 5, 6], [7, 8, 9]])
@@ -295,7 +295,10 @@ MALFORMED = {
         r"v\.txt, row 3: .* first in row 1",
     ),
     "index-empty-word": ({"v.npy": saved(X2), "v.txt": b"a\n\nc\n"}, r"row 2: the word is empty"),
-    "index-latin-1": ({"v.npy": saved(X2), "v.txt": b"a\n\xef\nc"}, r"v\.txt, line 2: not UTF-8"),
+    "index-latin-1": (
+        {"v.npy": saved(X2), "v.txt": b"a\n\xef\nc"},
+        r"v\.txt, line 2: byte 2 \(0xef\) is not UTF-8",
+    ),
     "index-ragged": ({"v.npy": saved(X2), "v.csv": b"a\nb,c\nd\n"}, r"v\.csv, row 2: 2 fields"),
     "index-empty": ({"v.npy": saved(X2), "v.csv": b""}, r"v\.csv is empty, or no table"),
     "index-no-parquet": ({"v.npy": saved(X2), "v.parquet": b"PAR1"}, r"no whole parquet file"),
@@ -479,7 +482,7 @@ def test_folding_loses_no_word_that_is_asked(words) -> None:
 
 def test_the_first_words_are_taken() -> None:
     vectors = of("a", "b", "c")
-    same(vectors.take(2), ("a", "b"), vectors.X[:2])
+    assert_same(vectors.take(2), ("a", "b"), vectors.X[:2])
     assert np.shares_memory(vectors.take(2).X, vectors.X)
     assert vectors.take(2).place("c") is None
     assert vectors.take(9) is vectors
