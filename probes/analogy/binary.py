@@ -8,6 +8,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from probes.analogy.lines import shown
 from probes.errors import InputError
 
 _N_BYTES = 1 << 23  # that are read together
@@ -54,18 +55,7 @@ def read_binary(
     rest = b""
     while len(words) < n and (block := file.read(max(_N_BYTES, size))):
         rest += block
-        at = 0
-        vectors: list[bytes] = []
-        while len(words) < n:
-            space = rest.find(b" ", at)
-            end = space + 1 + size
-            if space < 0 or end > len(rest):
-                break
-            words.append(_word(rest[at:space], path, len(words) + 1))
-            vectors.append(rest[space + 1 : end])
-            at = end
-        values += b"".join(vectors)
-        rest = rest[at:]
+        rest = _taken(rest, path, n, size, words, values)
         if len(words) < n and len(rest) > _LONGEST + size and b" " not in rest[:_LONGEST]:
             raise InputError(
                 f"{path}, word {len(words) + 1} of {n}: no space within {_LONGEST} bytes; expected "
@@ -88,13 +78,30 @@ def read_binary(
     return words, X.astype(np.float32, copy=False)
 
 
+def _taken(
+    data: bytes, path: Path, n: int, size: int, words: list[str], values: bytearray
+) -> bytes:
+    """Move whole words and their bytes, up to n words, from the data; give what is left."""
+    at = 0
+    vectors: list[bytes] = []
+    while len(words) < n:
+        space = data.find(b" ", at)
+        end = space + 1 + size
+        if space < 0 or end > len(data):
+            break
+        words.append(_word(data[at:space], path, len(words) + 1))
+        vectors.append(data[space + 1 : end])
+        at = end
+    values += b"".join(vectors)
+    return data[at:]
+
+
 def _word(raw: bytes, path: Path, number: int) -> str:
     raw = raw.lstrip(b"\n")
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        shown = raw[:40].decode(errors="backslashreplace")
         raise InputError(
-            f"{path}, word {number}: {shown!r} is not UTF-8; write the file again with words in "
+            f"{path}, word {number}: {shown(raw)} is not UTF-8; write the file again with words in "
             "UTF-8 (gensim reads it with unicode_errors='replace', and writes UTF-8)"
         ) from None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from probes.analogy.formats import lines_of
+from probes.analogy.text import lines_of
 from probes.analogy.vectors import folded
 from probes.errors import InputError
 

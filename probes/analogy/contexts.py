@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from probes.analogy.formats import lines_of
+from probes.analogy.text import lines_of
 from probes.analogy.vectors import folded
 from probes.errors import InputError
 

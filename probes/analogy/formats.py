@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from probes.analogy.questions import FEWEST_PAIRS, AnalogySet, Pair, Relation, every_question
+from probes.analogy.text import Lines, lines_of
 from probes.errors import InputError, unknown
 
 GOOGLE_SEMANTIC = (
@@ -29,9 +29,6 @@ COLUMNS = ("relation", "source", "target")
 OPTIONAL = "category"
 NO_RELATIONS = frozenset({"readme", "license", "licence"})
 _SHOWN = 60  # characters of a line in a message
-
-Lines = list[tuple[int, str]]
-"""The number (from 1) and the text of each line that is not blank."""
 
 
 def read_set(path: str | Path) -> AnalogySet:
@@ -112,21 +109,7 @@ def _read_google(path: Path, lines: Lines) -> AnalogySet:
                 )
             begun[name], numbers[name] = line, {}
         else:
-            words = text.split()
-            if len(words) != 4:
-                raise InputError(
-                    f"{path}, line {line}: {len(words)} word(s) ({_clip(text)}), expected four "
-                    "with spaces between them: a a* b b*"
-                )
-            pairs = numbers[name]
-            given = pairs.setdefault((words[0], words[1]), len(pairs))
-            asked = pairs.setdefault((words[2], words[3]), len(pairs))
-            if given == asked:
-                raise InputError(
-                    f"{path}, line {line}: the question asks for the pair that it gives "
-                    f"({_clip(text)}); give another pair, or drop the line"
-                )
-            questions.append((len(begun) - 1, given, asked))
+            questions.append((len(begun) - 1, *_question(path, line, text, numbers[name])))
     _check_section(path, begun, numbers, name)
     known = any(name.startswith(GOOGLE_SYNTACTIC) for name in begun)
     relations = tuple(
@@ -142,6 +125,26 @@ def _read_google(path: Path, lines: Lines) -> AnalogySet:
         licence=GOOGLE_LICENCE if googles else "",
         citation=GOOGLE_CITATION if googles else "",
     )
+
+
+def _question(
+    path: Path, line: int, text: str, pairs: dict[tuple[str, str], int]
+) -> tuple[int, int]:
+    """Number the pair that a line gives and the one it asks for; a new pair joins the others."""
+    words = text.split()
+    if len(words) != 4:
+        raise InputError(
+            f"{path}, line {line}: {len(words)} word(s) ({_clip(text)}), expected four with "
+            "spaces between them: a a* b b*"
+        )
+    given = pairs.setdefault((words[0], words[1]), len(pairs))
+    asked = pairs.setdefault((words[2], words[3]), len(pairs))
+    if given == asked:
+        raise InputError(
+            f"{path}, line {line}: the question asks for the pair that it gives ({_clip(text)}); "
+            "give another pair, or drop the line"
+        )
+    return given, asked
 
 
 def _check_section(
@@ -281,46 +284,6 @@ def _header(path: Path, line: int, names: list[str]) -> list[str]:
             f"{', '.join(COLUMNS)} and perhaps {OPTIONAL}"
         )
     return names
-
-
-def lines_of(path: Path, holds: str = "analogy questions or pairs of words") -> Lines:
-    """Read the lines of a text that are not blank.
-
-    Parameters
-    ----------
-    path : Path
-        In UTF-8.
-    holds : str
-        What to give where there are none.
-
-    Returns
-    -------
-    list of (int, str)
-        The number (from 1) and the text of each.
-
-    Raises
-    ------
-    InputError
-        If there are none, or the file cannot be read or is not UTF-8.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; check it") from None
-    text = data.removeprefix(codecs.BOM_UTF8)
-    try:
-        lines = text.decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        start = error.start + len(data) - len(text)
-        line = data.count(b"\n", 0, start) + 1
-        raise InputError(
-            f"{path}, line {line}: byte {start} (0x{data[start]:02x}) is not UTF-8; "
-            "save the file as UTF-8"
-        ) from None
-    found = [(number, row.rstrip("\r")) for number, row in enumerate(lines, 1) if row.strip()]
-    if not found:
-        raise InputError(f"{path} is empty; give {holds}")
-    return found
 
 
 def _cells(text: str) -> list[str]:

@@ -35,7 +35,7 @@ def width_of(lines: list[bytes]) -> int:
     """
     counts: Counter[int] = Counter()
     for line in lines:
-        fields = line.replace(b"\t", b" ").split()
+        fields = line.split()
         if fields:
             counts[min(_run(fields), len(fields) - 1)] += 1
     return counts.most_common(1)[0][0] if counts else 0
@@ -43,8 +43,13 @@ def width_of(lines: list[bytes]) -> int:
 
 def is_line(line: bytes, width: int) -> bool:
     """Whether a line is a word and `width` numbers."""
-    fields = line.replace(b"\t", b" ").split()
+    fields = line.split()
     return len(fields) > width and _run(fields) >= width
+
+
+def shown(text: bytes) -> str:
+    """Write the beginning of some bytes for a message."""
+    return repr(text[:40].decode(errors="backslashreplace"))
 
 
 def read_lines(
@@ -158,32 +163,29 @@ class _Form:
         ):
             what = "it is empty"
             if len(fields) > self.width:
-                what = f"{_run(fields)} numbers after the word, came {_shown(line)}"
+                what = f"{_run(fields)} numbers after the word, came {shown(line)}"
             elif fields:
-                what = f"{len(fields)} field{'s' * (len(fields) > 1)}, came {_shown(line)}"
+                what = f"{len(fields)} field{'s' * (len(fields) > 1)}, came {shown(line)}"
             raise self.wrong(number, what)
         for column, value in enumerate(values, 1):
             if not _NUMBER.fullmatch(value):
-                raise self.wrong(number, f"value {column}, {_shown(value)}, is no number")
+                raise self.wrong(number, f"value {column}, {shown(value)}, is no number")
             with np.errstate(over="ignore"):
                 is_finite = np.isfinite(np.float32(float(value)))
             if not is_finite:
-                raise self.wrong(number, f"value {column}, {_shown(value)}, is no finite float32")
+                raise self.wrong(number, f"value {column}, {shown(value)}, is no finite float32")
         return word, b" ".join(values)
 
     def decode(self, words: list[bytes], first: int) -> list[str]:
+        joined = b"\n".join(words)
         try:
-            return b"\n".join(words).decode().split("\n")
-        except UnicodeDecodeError:
-            for number, word in enumerate(words, first):
-                try:
-                    word.decode()
-                except UnicodeDecodeError:
-                    raise InputError(
-                        f"{self.path}, line {number}: the word {_shown(word)} is not UTF-8; save "
-                        "the file as UTF-8"
-                    ) from None
-            raise
+            return joined.decode().split("\n")
+        except UnicodeDecodeError as error:
+            row = joined.count(b"\n", 0, error.start)
+            raise InputError(
+                f"{self.path}, line {first + row}: the word {shown(words[row])} is not UTF-8; "
+                "save the file as UTF-8"
+            ) from None
 
 
 def _parsed(numbers: bytes) -> npt.NDArray[np.float32] | None:
@@ -231,7 +233,3 @@ def _run(fields: list[bytes]) -> int:
     while n < len(fields) and _NUMBER.fullmatch(fields[-1 - n]):
         n += 1
     return n
-
-
-def _shown(text: bytes) -> str:
-    return repr(text[:40].decode(errors="backslashreplace"))

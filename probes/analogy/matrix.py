@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probes.analogy.vectors import blocks
+from probes.analogy.text import decoded
 from probes.errors import InputError
 
 _SUFFIXES = (".parquet", ".csv", ".tsv", ".txt")
@@ -54,11 +54,8 @@ def read_matrix(path: Path) -> npt.NDArray[np.float32]:
         )
     if X.dtype == np.float32 and X.flags.c_contiguous:
         return X
-    narrow = np.empty(X.shape, dtype=np.float32)
     with np.errstate(over="ignore"):  # what is beyond float32 becomes inf, which is refused
-        for start, block in blocks(X):
-            narrow[start : start + len(block)] = block
-    return narrow
+        return np.ascontiguousarray(X, dtype=np.float32)
 
 
 def index_beside(path: Path) -> Path:
@@ -115,11 +112,7 @@ def read_index(path: Path, n: int) -> list[str]:
         return _of_parquet(path)
     if path.suffix not in _SUFFIXES:
         raise InputError(f"{path}: expected words in a file {', '.join(_SUFFIXES)}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: not UTF-8; save it as UTF-8") from None
+    text = decoded(path)
     if path.suffix == ".txt":  # only a line feed ends a line: words hold other breaks of Unicode
         return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
     return _of_table(text, path, n)

@@ -138,7 +138,8 @@ class AnalogySet:
     citation: str = ""
 
     def __post_init__(self) -> None:
-        _validate(self)
+        _check_relations(self)
+        _check_questions(self)
 
     @property
     def n_questions(self) -> int:
@@ -243,7 +244,7 @@ def _labelled(label: str, pairs: Sequence[Pair]) -> Relation:
     return Relation(name if slash else label, category if slash else "", tuple(pairs))
 
 
-def _validate(found: AnalogySet) -> None:
+def _check_relations(found: AnalogySet) -> None:
     where = f"analogy set {found.name!r}"
     if not found.relations:
         raise InputError(f"{where} has no relation; give at least one")
@@ -255,6 +256,10 @@ def _validate(found: AnalogySet) -> None:
                 f"{categories[relation.name]!r}, category {relation.category!r}); rename one"
             )
         categories[relation.name] = relation.category
+
+
+def _check_questions(found: AnalogySet) -> None:
+    where = f"analogy set {found.name!r}"
     questions = found.questions
     if questions.ndim != 2 or questions.shape[1] != 3 or questions.dtype != np.int64:
         raise InputError(

@@ -9,11 +9,8 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import numpy as np
-import numpy.typing as npt
-
 from probes.analogy.binary import read_binary
-from probes.analogy.lines import is_line, read_lines, width_of
+from probes.analogy.lines import is_line, read_lines, shown, width_of
 from probes.analogy.loaded import from_keyed_vectors, from_spacy, load_spacy
 from probes.analogy.matrix import index_beside, read_index, read_matrix
 from probes.analogy.vectors import Vectors, checked
@@ -129,24 +126,11 @@ def _of_file(file: BinaryIO, path: Path) -> Vectors:
     file.seek(len(_BOM) if start.startswith(_BOM) else 0)
     first, feed, after = start.removeprefix(_BOM).partition(b"\n")
     header = _HEADER.fullmatch(first)
-    words: list[str]
-    X: npt.NDArray[np.float32]
     if header is None:
-        if path.name.removesuffix(".gz").endswith(".bin") and not _looks_like_text(first):
-            raise InputError(
-                f"{path} begins with {_shown(first)}; expected the header of word2vec's binary "
-                "format: the number of words, a space, the width"
-            )
         # The last line of the start may be cut.
         lines = [first, *after.split(b"\n")]
-        width = width_of(lines[:-1][:100] if len(lines) > 1 and len(start) == _N_BYTES else lines)
-        if not width:
-            raise InputError(
-                f"{path}, line 1: {_shown(first)}; expected a word and finite numbers with spaces "
-                "between them (GloVe, word2vec), or a header 'words width'"
-            )
-        words, X = read_lines(file, path, width=width, n_promised=None)
-        return checked(words, X, name=path.name, where=str(path), unit="line", first=1)
+        is_cut = len(lines) > 1 and len(start) == _N_BYTES
+        return _without_header(file, path, lines[:-1][:100] if is_cut else lines)
     n, width = int(header[1]), int(header[2])
     if not n or not width:
         raise InputError(
@@ -154,15 +138,33 @@ def _of_file(file: BinaryIO, path: Path) -> Vectors:
             "1 of each"
         )
     line = after.partition(b"\n")[0].rstrip(b" \r")
-    is_binary = not is_line(line, width) and (
-        path.name.removesuffix(".gz").endswith(".bin") or not _looks_like_text(after)
-    )
-    if is_binary:
+    if not is_line(line, width) and (_is_bin(path) or not _looks_like_text(after)):
         file.seek(len(first + feed))
         words, X = read_binary(file, path, n=n, width=width)
         return checked(words, X, name=path.name, where=str(path), unit="word")
     words, X = read_lines(file, path, width=width, n_promised=n)
     return checked(words, X, name=path.name, where=str(path), unit="line", first=2)
+
+
+def _without_header(file: BinaryIO, path: Path, lines: list[bytes]) -> Vectors:
+    """Read text whose width its first lines tell."""
+    if _is_bin(path) and not _looks_like_text(lines[0]):
+        raise InputError(
+            f"{path} begins with {shown(lines[0])}; expected the header of word2vec's binary "
+            "format: the number of words, a space, the width"
+        )
+    width = width_of(lines)
+    if not width:
+        raise InputError(
+            f"{path}, line 1: {shown(lines[0])}; expected a word and finite numbers with spaces "
+            "between them (GloVe, word2vec), or a header 'words width'"
+        )
+    words, X = read_lines(file, path, width=width, n_promised=None)
+    return checked(words, X, name=path.name, where=str(path), unit="line")
+
+
+def _is_bin(path: Path) -> bool:
+    return path.name.removesuffix(".gz").endswith(".bin")
 
 
 def _start(path: Path) -> bytes:
@@ -172,10 +174,6 @@ def _start(path: Path) -> bytes:
 
 def _looks_like_text(start: bytes) -> bool:
     return not start.translate(None, bytes(x for x in range(256) if x >= 32 or x in b"\t\n\r"))
-
-
-def _shown(text: bytes) -> str:
-    return repr(text[:40].decode(errors="backslashreplace"))
 
 
 def _is_installed(name: str) -> bool:

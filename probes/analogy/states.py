@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import get_args
 
@@ -100,23 +101,9 @@ def model_vectors(
         encoder = TextEncoder.from_pretrained(encoder)
     chosen = parse_layers(layers, encoder.layers)
     if how == "contexts":
-        places = draw_occurrences(
-            words, texts, n_contexts, seed=seed, after_others=encoder.is_causal
-        )
-        if not len(places.word):
-            raise InputError(
-                f"none of the {len(words)} words occurs in the corpus ({len(texts)} texts) beside "
-                "other words; give sentences in which they do"
-            )
-    elif how == "template":
-        if encoder.is_causal and not template.partition("{}")[0].strip():
-            raise InputError(
-                f"template {template!r}: {encoder.name} is causal and sees only what stands before "
-                f"a word, so put words before {{}}, as in {TEMPLATE!r}"
-            )
-        places = _one_each(words, template)
+        places = _in_corpus(encoder, words, texts, n_contexts, seed)
     else:
-        places = _one_each(words, "{}")
+        places = _one_each(words, "{}" if how == "bare" else _fitting(template, encoder))
     store = fill(
         _task(places, how),
         encoder,
@@ -151,6 +138,28 @@ def _require(words: Sequence[str], how: str, template: str, n_contexts: int, see
             raise InputError(f"word {number} is {word!r}; expected no blank at its edges")
         if (before := seen.setdefault(word, number)) != number:
             raise InputError(f"word {number}, {word!r}, is word {before} already; give each once")
+
+
+def _in_corpus(
+    encoder: TextEncoder, words: Sequence[str], texts: Sequence[str], n: int, seed: int
+) -> Occurrences:
+    places = draw_occurrences(words, texts, n, seed=seed, after_others=encoder.is_causal)
+    if not len(places.word):
+        raise InputError(
+            f"none of the {len(words)} words occurs in the corpus ({len(texts)} texts) beside "
+            "other words; give sentences in which they do"
+        )
+    return places
+
+
+def _fitting(template: str, encoder: TextEncoder) -> str:
+    """Give a template in which a model sees words before the word."""
+    if encoder.is_causal and not template.partition("{}")[0].strip():
+        raise InputError(
+            f"template {template!r}: {encoder.name} is causal and sees only what stands before "
+            f"a word, so put words before {{}}, as in {TEMPLATE!r}"
+        )
+    return template
 
 
 def _one_each(words: Sequence[str], template: str) -> Occurrences:
@@ -199,22 +208,13 @@ def _gathered(
             f"no sub-token of {encoder.name} covers any of the {len(words)} words; check that they "
             "are words of its language"
         )
-    counts = np.bincount(places.word[rows], minlength=len(words)).astype(np.int64)
+    owner = places.word[rows]
+    counts = np.bincount(owner, minlength=len(words)).astype(np.int64)
     has = counts > 0
     whole, is_unknown = _cut(encoder, places)
-    several = np.bincount(places.word[rows], ~whole[rows], minlength=len(words)) > 0
-    occurs = np.isin(np.arange(len(words)), places.word)
-    notes = []
-    if n := int((~occurs).sum()):
-        notes.append(
-            f"{n:,} of {len(words):,} words occur nowhere in the corpus beside other words, and "
-            "are left out"
-        )
-    if n := int((occurs & ~has).sum()):
-        notes.append(
-            f"{n:,} of {len(words):,} words have no sub-token of their own, and are left out"
-        )
-    if n := len(np.unique(places.word[rows][is_unknown[rows]])):
+    several = np.bincount(owner, ~whole[rows], minlength=len(words)) > 0
+    notes = list(_of_left_out(np.isin(np.arange(len(words)), places.word), has))
+    if n := len(np.unique(owner[is_unknown[rows]])):
         notes.append(f"{n:,} words hold characters that the tokenizer does not know")
     if how == "contexts" and (n := int((counts[has] < most).sum())):
         notes.append(f"{n:,} of {int(has.sum()):,} words have fewer than {most} contexts")
@@ -224,16 +224,27 @@ def _gathered(
         notes.extend(_of_bare(encoder, words, int(whole.sum())))
     return LayerVectors(
         how=how,
-        words=tuple(word for word, is_there in zip(words, has, strict=True) if is_there),
+        words=tuple(compress(words, has)),
         single=~several[has],
         n_contexts=counts[has],
-        lost=tuple(word for word, is_there in zip(words, has, strict=True) if not is_there),
+        lost=tuple(compress(words, ~has)),
         layers=layers,
         notes=tuple(notes),
         store=store,
         rows=rows,
-        owner=(np.cumsum(has) - 1)[places.word[rows]],
+        owner=(np.cumsum(has) - 1)[owner],
     )
+
+
+def _of_left_out(occurs: Bools, has: Bools) -> Iterator[str]:
+    """Say how many words have no vector, and why."""
+    if n := int((~occurs).sum()):
+        yield (
+            f"{n:,} of {len(has):,} words occur nowhere in the corpus beside other words, and "
+            "are left out"
+        )
+    if n := int((occurs & ~has).sum()):
+        yield f"{n:,} of {len(has):,} words have no sub-token of their own, and are left out"
 
 
 def _of_bare(encoder: TextEncoder, words: Sequence[str], n_single: int) -> Iterator[str]:
