@@ -39,6 +39,7 @@ NAMES = [*LECTURE, "previous", "next", "tree:right", "ltr*previous"]
 
 @given(several)
 @example([[5, 2, 3, 1, 9, 7], list(range(20)), []])  # longer than a tree's order has a number for
+@example([[2**64, 3, -(2**70)], [2**64, 2**64 + 1]])
 @pytest.mark.parametrize("name", NAMES)
 def test_roles_of_many_sequences_are_numbered_as_they_come_one_by_one(name, sequences):
     scheme = parse_scheme(name)

@@ -220,6 +220,20 @@ def test_a_large_vocabulary_is_fitted_from_the_sequences() -> None:
     assert whole.score(sequences, Z) > 1 - 1e-6
 
 
+@pytest.mark.parametrize("name", ["wickel", "ltr+rtl"])
+@pytest.mark.parametrize("embeddings", [None, EMBEDDINGS], ids=["free", "given"])
+def test_no_sweep_over_the_sequences_raises_the_objective(
+    name: str, embeddings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probes.roles.tpdn.lowrank.MOST_PAIRS", 0)
+    sequences = draw_digits(400, 9)
+    Z = plant(sequences, LeftToRight(), 9, r2=0.7, width=5)
+    settings = {"penalty": 1e-3, "tolerance": 0.0, "most_sweeps": 30}
+    fit = TPDN(parse_scheme(name), 3, 6, embeddings=embeddings, **settings).fit(sequences, Z)
+    steps = np.diff(fit.objectives_)
+    assert len(steps) == 30 and (steps <= 1e-12).all()
+
+
 def test_given_fillers_answer_for_words_that_training_lacks() -> None:
     random = np.random.default_rng(2)
     sequences = draw_digits(1500, 10)

@@ -12,7 +12,7 @@ from probes.diagnostic.rows import IntervalRows
 from probes.diagnostic.score import groups_of
 from probes.metrics import Codes, Statistic
 from probes.roles.tpdn.ratios import estimate
-from probes.stats import Interval
+from probes.stats import Interval, interval
 from probes.task import Task
 
 
@@ -38,3 +38,9 @@ class RowMaker(IntervalRows):
     def estimate(self, *parts: tuple[float, Statistic]) -> Interval:
         """Estimate a weighted sum of statistics over the units."""
         return estimate(*parts, codes=self.codes, seed=self.seed)
+
+    def share(self, of: npt.NDArray[np.bool_]) -> Interval:
+        """Estimate the share of the units that are so."""
+        codes = np.arange(len(of)) if self.codes is None else self.codes
+        right = np.ones(len(of), dtype=np.int64)
+        return interval("accuracy", right, of.astype(np.int64), codes, seed=self.seed)

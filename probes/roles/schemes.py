@@ -220,7 +220,8 @@ class TreeRoles(RoleScheme):
         lengths = lengths_of(sequences)
         alike = None
         if {*map(type, digits)} <= {int} and not {*map(type, sequences)} & {Sentence}:
-            alike = alike_to(np.asarray([*digits], np.int64)[numbers], lengths)
+            ranks = np.argsort(np.argsort(np.array([*digits], dtype=object)))
+            alike = alike_to(ranks[numbers], lengths)
         if alike is None:
             return super().numbered(sequences)
         first, which = alike

@@ -71,7 +71,7 @@ def alike_to(values: Ints, lengths: Ints) -> tuple[Ints, Ints] | None:
     Parameters
     ----------
     values : ndarray of shape (n_items,), int64
-        The digits of all sequences, one after the other.
+        The digits of all sequences, one after the other, or their ranks.
     lengths : ndarray of shape (n_sequences,), int64
         Of the sequences.
 

@@ -26,8 +26,7 @@ from probes.roles.analogies.solve import Outcome, evaluate
 from probes.roles.digits.networks import Network, load_published
 from probes.roles.rows import RowMaker
 from probes.roles.sequences import Fillers
-from probes.roles.tpdn.ratios import estimate, mean_of
-from probes.stats import Interval, interval
+from probes.roles.tpdn.ratios import mean_of
 from probes.task import sentence_task
 
 KINDS = get_args(Kind)
@@ -193,15 +192,9 @@ def _rows(make: RowMaker, outcome: Outcome, layer: str) -> Iterator[Row]:
     }
     for metric, column in columns.items():
         if column is not None:
-            found = _estimated(column, make.seed)
+            is_share = column.dtype == np.bool_
+            found = make.share(column) if is_share else make.estimate((1.0, mean_of(column)))
             yield make.row(layer, "role-analogy", metric, found, kind=outcome.kind)
-
-
-def _estimated(column: npt.NDArray[Any], seed: int) -> Interval:
-    if column.dtype != np.bool_:
-        return estimate((1.0, mean_of(column)), seed=seed)
-    right = np.ones(len(column), dtype=np.int64)
-    return interval("accuracy", right, column.astype(np.int64), np.arange(len(column)), seed=seed)
 
 
 WITH_INTERVAL = ("exact", "first")

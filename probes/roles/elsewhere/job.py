@@ -51,7 +51,8 @@ class VectorsConfig:
     """Width of a role's embedding; of the last two."""
     learn: int = 0
     """Also learn roles from the encodings, at most so many (ROLE, Soulos et al. 2020), and compare
-    them as one more scheme, by a free vector for each filler-role pair."""
+    them as one more scheme, by a free vector for each filler-role pair. An item has no say in its
+    own role: those of a tree over digits are learned in Python (`Tied`)."""
     seed: int = 0
     """Of held-out sequences, starts, learned roles and resamples."""
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from probes.roles.numbers import lengths_of
 from probes.roles.sequences import Fillers
 
 
@@ -52,7 +53,7 @@ def pad(sequences: Sequence[Fillers], numbers: Mapping[Hashable, int]) -> Padded
     -------
     Padded
     """
-    lengths = np.array([len(s) for s in sequences], dtype=np.int64)
+    lengths = lengths_of(sequences)
     places = np.arange(max(lengths.max(initial=0), 1))
     mask = places < lengths[:, None]
     items = np.full(mask.shape, len(numbers))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import compress
+from itertools import chain, compress
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 from probes.errors import InputError, unknown
 from probes.roles.learned.assigner import Learned, Padded, attend, pad, snap, squared_error
 from probes.roles.learned.projected import Projected
+from probes.roles.numbers import numbered
 from probes.roles.schemes import Own, RoleScheme
 from probes.roles.sequences import Fillers
 from probes.roles.tpdn.decomposition import draw_held_out, side_by_side
@@ -121,8 +122,7 @@ class RoleLearner:
         dev_sequences, Z_dev = dev[0], _checked(*dev)
         if Z_dev.shape[1] != Z.shape[1]:
             raise InputError(f"dev has {Z_dev.shape[1]} dimensions, training {Z.shape[1]}")
-        known = dict.fromkeys(item for s in sequences for item in s)
-        self._numbers: dict[Hashable, int] = {item: k for k, item in enumerate(known)}
+        self._numbers, _ = numbered(chain.from_iterable(sequences))
         mean = Z.mean(0)
         scale = float(np.sqrt(((Z - mean) ** 2).sum(1).mean())) or 1.0
         data, dev_data = pad(sequences, self._numbers), pad(dev_sequences, self._numbers)

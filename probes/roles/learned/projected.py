@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -122,20 +122,12 @@ class Projected:
         n_steps: int,
         lr: float,
     ) -> Tensor:
-        parameters = [*assigner.parameters(), *([fillers] if fillers.requires_grad else [])]
-        adam = torch.optim.Adam(parameters, lr)
-        moments = Moments(self.forget)
+        adam = torch.optim.Adam([*assigner.parameters(), fillers], lr)
+        drawn = batches(len(data), self.batch, n_steps)
         best, best_at = torch.inf, 0
-        for step, rows in enumerate(batches(len(data), self.batch, n_steps), 1):
-            X = bind(fillers, data[rows], assigner.attention(data[rows]))
-            moments.add(X.detach(), Z[rows])
-            table, intercept = moments.solve(self.ridge)
-            loss = (X @ table + intercept - Z[rows]).square().sum(1).mean()
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
+        solutions = project(assigner, data, Z, fillers, adam, drawn, self.forget, self.ridge)
+        for step, solution in enumerate(solutions, 1):
             if step % 25 == 0:
-                solution = Learned(assigner, fillers.detach(), table, intercept)
                 error = squared_error(solution, dev, Z_dev, attend(assigner, dev))
                 if error < 0.98 * best:
                     best, best_at = error, step
@@ -180,6 +172,29 @@ class Projected:
         labels = torch.zeros(data.items.shape, dtype=torch.long)
         labels[data.mask] = unions[fewest][found]
         return labels
+
+
+def project(
+    assigner: Assigner,
+    data: Padded,
+    Z: Tensor,
+    fillers: Tensor,
+    adam: torch.optim.Optimizer,
+    drawn: Iterable[Tensor],
+    forget: float,
+    ridge: float,
+) -> Iterator[Learned]:
+    """Take a step of variable projection for the rows of each batch, and give its bindings."""
+    moments = Moments(forget)
+    for rows in drawn:
+        X = bind(fillers, data[rows], assigner.attention(data[rows]))
+        moments.add(X.detach(), Z[rows])
+        table, intercept = moments.solve(ridge)
+        loss = (X @ table + intercept - Z[rows]).square().sum(1).mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        yield Learned(assigner, fillers.detach(), table, intercept)
 
 
 def distil(

@@ -18,9 +18,10 @@ from probes.roles.learned.assigner import (
     bind,
 )
 from probes.roles.learned.exchange import Reader, exchanges, tie, unite_alike
-from probes.roles.learned.projected import Moments, distil, one_hot, solved
+from probes.roles.learned.projected import Moments, distil, one_hot, project, solved
 
 MOST = 5000
+"""Bindings of a filler and a role: exchanges are counted in a table of each with each."""
 
 
 @dataclass(frozen=True)
@@ -108,18 +109,10 @@ class Tied:
     def _project(
         self, assigner: Assigner, data: Padded, Z: Tensor, fillers: Tensor, n_steps: int
     ) -> Tensor:
-        parameters = [*assigner.parameters(), *([fillers] if fillers.requires_grad else [])]
-        adam = torch.optim.Adam(parameters, self.lr)
+        adam = torch.optim.Adam([*assigner.parameters(), fillers], self.lr)
         slower = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.02, n_steps)
-        moments = Moments(self.forget)
-        for rows in batches(len(data), self.batch, n_steps):
-            X = bind(fillers, data[rows], assigner.attention(data[rows]))
-            moments.add(X.detach(), Z[rows])
-            table, intercept = moments.solve(self.ridge)
-            loss = (X @ table + intercept - Z[rows]).square().sum(1).mean()
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
+        drawn = batches(len(data), self.batch, n_steps)
+        for _ in project(assigner, data, Z, fillers, adam, drawn, self.forget, self.ridge):
             slower.step()
         return fillers.detach()
 

@@ -61,19 +61,9 @@ def role_labels(
 def places(task: Task) -> npt.NDArray[np.int64]:
     """Number the places of units in their texts, counted from both ends, shape (n_units,)."""
     lengths = np.bincount(task.text_index, minlength=len(task.texts))
-    number: dict[Any, int] = {}
-    return np.array(
-        [
-            number.setdefault(place, len(number))
-            for n in lengths.tolist()
-            for place in Bidirectional().roles(range(n))
-        ],
-        dtype=np.int64,
-    )
+    return Bidirectional().numbered([range(n) for n in lengths.tolist()])[1]
 
 
 def _column(scheme: RoleScheme, sentences: Sequence[Sentence]) -> npt.NDArray[Any]:
     labels = [str(role) for sentence in sentences for role in scheme.roles(sentence)]
-    column = np.empty(len(labels), dtype=object)
-    column[:] = labels
-    return column
+    return np.array(labels, dtype=object)

@@ -22,7 +22,7 @@ from probes.roles.text.substitute import (
 )
 from probes.roles.tpdn.compare import select
 from probes.roles.tpdn.ratios import explained, mean_of
-from probes.stats import Interval, interval
+from probes.stats import Interval
 
 
 def fit_rows(
@@ -151,11 +151,8 @@ def _output_rows(
 ) -> list[Row]:
     method, of = variant
     n = len(one.bits)
-    right = np.ones(n, dtype=np.int64)
-    groups = np.arange(n) if make.codes is None else make.codes
-    agreement = interval("accuracy", right, one.agree.astype(np.int64), groups, seed=make.seed)
     rows = [
-        make.row(layer, method, "agreement", agreement, **of),
+        make.row(layer, method, "agreement", make.share(one.agree), **of),
         make.row(layer, method, "kl", make.estimate((1.0, mean_bits(one))), **of),
     ]
     if method in BASELINES:

@@ -10,7 +10,7 @@ whose cost does not depend on the number of sequences; large vocabularies from t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,7 +122,7 @@ class FromMoments(Problem):
     def solve_fillers(self, at: Factors, enough: float = PRECISE) -> Floats:
         """As `Problem.solve_fillers`."""
         maps = np.einsum("rc,acw->raw", at.roles, at.weights, optimize=True)
-        blocks = [_block(self._four[f, :, f], maps) for f in range(self.n_fillers)]
+        blocks = np.stack([_block(self._four[f, :, f], maps) for f in range(self.n_fillers)])
 
         def apply(fillers: Floats) -> Floats:
             table = np.tensordot(fillers, maps, (1, 1))
@@ -134,7 +134,7 @@ class FromMoments(Problem):
     def solve_roles(self, at: Factors, enough: float = PRECISE) -> Floats:
         """As `Problem.solve_roles`."""
         maps = np.einsum("fa,acw->fcw", at.fillers, at.weights, optimize=True)
-        blocks = [_block(self._four[:, r, :, r], maps) for r in range(self.n_roles)]
+        blocks = np.stack([_block(self._four[:, r, :, r], maps) for r in range(self.n_roles)])
 
         def apply(roles: Floats) -> Floats:
             table = np.tensordot(maps, roles, (1, 1)).transpose(0, 2, 1)
@@ -207,6 +207,8 @@ class FromRows(Problem):
         self._given = None if table is None else table[filler]
         self._n = bindings.n_sequences
         self._penalty = penalty
+        squares = _by(filler, n_fillers) if self._given is None else self._given.T**2
+        self._weight = sparse.csr_array(squares @ _by(self._role, n_roles).T) / self._n
         self._targets = targets - targets.mean(axis=0)
         self._total = float((self._targets**2).sum()) / self._n
 
@@ -216,7 +218,7 @@ class FromRows(Problem):
     def _to_fillers(self, items: Floats) -> Floats:
         if self._given is not None:
             return self._given.T @ items
-        return _sum_by(self._filler, items, self.n_fillers)
+        return np.asarray(_by(self._filler, self.n_fillers) @ items)
 
     def _bound(self, fillers: Floats, roles: Floats) -> Floats:
         """Sum the bindings of each sequence, centred, shape (n, filler_dim · role_dim)."""
@@ -247,7 +249,8 @@ class FromRows(Problem):
             rows = self._bound(fillers, at.roles) @ flat
             return gradient(rows) + self._penalty * fillers @ size
 
-        return _conjugate_gradients(apply, gradient(self._targets), at.fillers, enough)
+        blocks = _blocks(self._weight, maps) + self._penalty * size
+        return _conjugate_gradients(apply, gradient(self._targets), at.fillers, enough, blocks)
 
     def solve_roles(self, at: Factors, enough: float = PRECISE) -> Floats:
         """As `Problem.solve_roles`."""
@@ -259,18 +262,26 @@ class FromRows(Problem):
         def gradient(rows: Floats) -> Floats:
             items = (rows @ flat.T)[self._sequence].reshape(len(fillers), fillers.shape[1], -1)
             own = np.einsum("iac,ia->ic", items, fillers, optimize=True)
-            return _sum_by(self._role, own, self.n_roles) / self._n
+            return np.asarray(_by(self._role, self.n_roles) @ own) / self._n
 
         def apply(roles: Floats) -> Floats:
             return gradient(self._bound(at.fillers, roles) @ flat) + self._penalty * roles @ size
 
-        return _conjugate_gradients(apply, gradient(self._targets), at.roles, enough)
+        blocks = _blocks(self._weight.T, maps) + self._penalty * size
+        return _conjugate_gradients(apply, gradient(self._targets), at.roles, enough, blocks)
 
 
-def _sum_by(groups: Ints, values: Floats, n: int) -> Floats:
-    shape = (n, len(groups))
-    one = np.ones(len(groups))
-    return np.asarray(sparse.csr_array((one, (groups, np.arange(len(groups)))), shape) @ values)
+def _blocks(weight: sparse.csr_array, maps: Floats) -> Floats:
+    """Give the systems of single items, (own, k, k), as if no sequence had one twice."""
+    own = np.einsum("oaw,obw->oab", maps, maps, optimize=True)
+    return np.asarray(weight @ own.reshape(len(own), -1)).reshape(-1, *own.shape[1:])
+
+
+def _by(groups: Ints, n: int) -> sparse.csr_array:
+    """Give the matrix that sums by group, (n, n_items)."""
+    return sparse.csr_array(
+        (np.ones(len(groups)), (groups, np.arange(len(groups)))), (n, len(groups))
+    )
 
 
 def _conjugate_gradients(
@@ -278,21 +289,18 @@ def _conjugate_gradients(
     right: Floats,
     start: Floats,
     enough: float,
-    blocks: Sequence[Floats] | None = None,
+    blocks: Floats,
 ) -> Floats:
     """Solve a positive semidefinite system from a start; no step raises its quadratic.
 
-    `blocks` are the systems of single rows, by whose inverses the residual is weighed.
+    `blocks`, (n, k, k), are the systems of single rows, or nearly so, by whose inverses the
+    residual is weighed.
     """
-    if blocks is None:
-        inverse = None
-    else:
-        stack = np.stack(blocks)
-        size = np.trace(stack, axis1=1, axis2=2).max() / stack.shape[1] or 1.0
-        inverse = np.linalg.inv(stack + 1e-12 * size * np.eye(stack.shape[1]))
+    size = np.trace(blocks, axis1=1, axis2=2).max() / blocks.shape[1] or 1.0
+    inverse = np.linalg.inv(blocks + 1e-12 * size * np.eye(blocks.shape[1]))
 
     def weighed(residual: Floats) -> Floats:
-        return residual if inverse is None else (inverse @ residual[:, :, None])[:, :, 0]
+        return np.asarray((inverse @ residual[:, :, None])[:, :, 0])
 
     x, residual = start.copy(), right - apply(start)
     direction = weighed(residual)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from probes.errors import InputError, unknown
+from probes.roles.numbers import places
 from probes.roles.schemes import RoleScheme
 from probes.roles.sequences import Fillers
 from probes.roles.tpdn.bindings import Bindings, Floats, bound, number
@@ -194,8 +195,7 @@ class _Items:
 
 def _padded(bindings: Bindings, sizes: tuple[int, int], Z: npt.NDArray[Any]) -> _Items:
     lengths = np.bincount(bindings.sequence, minlength=bindings.n_sequences)
-    starts = np.cumsum(lengths) - lengths
-    place = np.arange(len(bindings.sequence)) - starts[bindings.sequence]
+    place = places(lengths)
     tables = []
     for ids, size in zip((bindings.filler, bindings.roles[0]), sizes, strict=True):
         table = np.full((bindings.n_sequences, int(lengths.max(initial=1))), size)

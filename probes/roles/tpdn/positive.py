@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 import numpy.typing as npt
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 Floats = npt.NDArray[np.float64]
@@ -60,7 +61,5 @@ def times(left: Floats, right: Floats) -> Floats:
 @contextmanager
 def small_by_one_thread() -> Iterator[None]:
     """Let numpy and scipy multiply in one thread, and torch as it was told."""
-    from threadpoolctl import threadpool_limits
-
     with threadpool_limits(1, user_api="blas"):
         yield
