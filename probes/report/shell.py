@@ -10,20 +10,23 @@ from typing import Any
 
 Chart = dict[str, Any]
 
+_SHARED = ("shell.html", "series.html", "macros.html")
+
 
 def render_page(
     template: str, charts: Mapping[str, Chart], *, package: str = "probes.report", **shown: Any
 ) -> str:
-    """Make the text of a page from a template that extends ``shell.html``.
+    """Make the text of a page from a template.
 
     Parameters
     ----------
     template : str
-        File in the package.
+        File in the package. It may extend ``shell.html`` or ``series.html`` (which has a colour for
+        each line of `probes.report.series`), and import ``macros.html``.
     charts : mapping of str to dict
         Figures for plotly.js, by the id of their place in the page.
     package : str
-        Where the template lies; the shell lies here.
+        Where the template lies; what all pages share lies here.
     **shown
         What the template shows.
 
@@ -36,7 +39,7 @@ def render_page(
     from plotly.offline import get_plotlyjs
 
     def source(name: str) -> str:
-        place = "probes.report" if name == "shell.html" else package
+        place = "probes.report" if name in _SHARED else package
         return resources.files(place).joinpath(name).read_text(encoding="utf-8")
 
     room = jinja2.Environment(

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from probes.report.plates import Grid
 from probes.results import Results
 from probes.roles.digits.published import Cells, claims, published, short
 from probes.roles.digits.table import agreements, cells_of, in_paper
 from probes.roles.naming import TITLES
 from probes.roles.pages.figure import figure, peaks
-from probes.roles.pages.parts import Grid, page
+from probes.roles.pages.parts import page
 
 
 @dataclass(frozen=True)

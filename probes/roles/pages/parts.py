@@ -1,11 +1,11 @@
-"""What the pages about role schemes share: figures with captions, tables, an example's roles."""
+"""What the pages about role schemes share: their templates, and an example's roles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from probes.report.plates import Grid
 from probes.report.shell import Chart, render_page
 from probes.roles.naming import TITLES
 from probes.roles.pages.figure import tree_drawing
@@ -14,24 +14,6 @@ from probes.roles.pages.figure import tree_drawing
 def page(template: str, charts: Mapping[str, Chart], **shown: Any) -> str:
     """Make the text of a page from a template of this room; as `render_page`."""
     return render_page(template, charts, package="probes.roles.pages", **shown)
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A figure with its caption."""
-
-    anchor: str
-    words: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table: its caption, heads, and rows of cells."""
-
-    caption: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 def example_grid(example: Mapping[str, Any] | None) -> Grid | None:

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from probes.report.plates import Grid, Plate
+from probes.report.series import Cells, series_chart
 from probes.report.shell import Chart, typeset
 from probes.report.words import GAP, bracket
 from probes.results import Results, Row
-from probes.roles.pages.charts import Cells, cells_of, scheme_chart, scheme_of
-from probes.roles.pages.parts import Grid, Plate, example_grid, example_tree, page
+from probes.roles.pages.charts import cells_of, scheme_of
+from probes.roles.pages.parts import example_grid, example_tree, page
 from probes.roles.pages.words import (
     METHODS,
     METRICS,
@@ -109,7 +111,7 @@ def _fit_plates(
         _plate(
             charts,
             "r2",
-            scheme_chart(own, schemes, layers, "R² (test)", faint=control),
+            series_chart(own, schemes, layers, "R² (test)", faint=control),
             _words("R² of the encodings by layer", own),
             "R² of the test encodings by layer. Dotted, in the same colour: the same scheme with "
             "its roles permuted within each sentence (its R² less the difference in the table).",
@@ -120,7 +122,7 @@ def _fit_plates(
             _plate(
                 charts,
                 "over-permuted",
-                scheme_chart(over, schemes, layers, "R² above permuted roles (test)"),
+                series_chart(over, schemes, layers, "R² above permuted roles (test)"),
                 _words("R² above permuted roles by layer", over),
                 "What knowing who has which role is worth: R² above that of permuted roles, on "
                 "the same resamples.",
@@ -138,7 +140,7 @@ def _bound_plate(
     return _plate(
         charts,
         "additive",
-        scheme_chart(cells, schemes, layers, "R², a free vector a pair (test)"),
+        series_chart(cells, schemes, layers, "R², a free vector a pair (test)"),
         _words("R² with a free vector a pair by layer", cells),
         "No low rank and no given fillers bind these vectors: a scheme with more pairs has more to "
         "learn by heart. Pairs that training lacks add nothing, so that on test it may lie below "
@@ -158,7 +160,7 @@ def _substitution_plates(
         _plate(
             charts,
             "agreement",
-            scheme_chart(agree, schemes, layers, "agreement", beside={"mean ablation": mean}),
+            series_chart(agree, schemes, layers, "agreement", beside={"mean ablation": mean}),
             _words("Agreement by layer", agree),
             "Share of sentences to which the model's likeliest answer stays what it was. Mean "
             "ablation: every encoding is replaced by the mean of training.",
@@ -166,7 +168,7 @@ def _substitution_plates(
         _plate(
             charts,
             "restored",
-            scheme_chart(restored, schemes, layers, "1 − KL ratio"),
+            series_chart(restored, schemes, layers, "1 − KL ratio"),
             _words("1 − KL ratio by layer", restored),
             "1 − KL(decomposition) / KL(mean encoding): 1 is the model's own output, 0 no better "
             f"than the mean. {unread(results, 'substitution', layers)}",
@@ -190,7 +192,7 @@ def _surgery_plates(
         _plate(
             charts,
             "surgery",
-            scheme_chart(
+            series_chart(
                 own,
                 schemes,
                 layers,

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from probes.report.plates import Grid
 from probes.report.shell import typeset
 from probes.report.words import GAP, number
 from probes.results import Results, Row
 from probes.roles.pages.charts import scheme_of
-from probes.roles.pages.parts import Grid, example_grid, page
+from probes.roles.pages.parts import example_grid, page
 
 NAMES = {
     "additive": "a free vector for each filler-role pair",

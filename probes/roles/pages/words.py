@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from probes.report.series import Cells
 from probes.report.words import bracket
 from probes.results import Results, Row
-from probes.roles.pages.charts import Cells, cells_of
+from probes.roles.pages.charts import cells_of
 from probes.roles.text.substitute import UNREAD
 
 METHODS = {
