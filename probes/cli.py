@@ -159,6 +159,8 @@ def _roles(arguments: list[str]) -> None:
 
 
 def _analogy(arguments: list[str]) -> None:
+    from pathlib import Path
+
     from probes.analogy.job import AnalogyConfig, run_analogy
 
     config = plain_config(AnalogyConfig, "analogy", arguments)
@@ -167,22 +169,20 @@ def _analogy(arguments: list[str]) -> None:
 
     with Bars() as bars:
         run_analogy(config, bars)
-    _print_analogies(config.out)
+    _print_analogies(config.out, Path(config.out) / "report.html")
 
 
-def _print_analogies(folder: str) -> bool:
-    """Print the tables of a run of analogies, if the folder holds one."""
+def _print_analogies(folder: str, page: Path) -> None:
+    """Print the tables of a run of analogies, and where its page is."""
     from rich.console import Console
 
     from probes.analogy.tables import load, tables
 
-    if (found := load(folder)) is None:
-        return False
     console = Console(highlight=False)
-    for table in tables(*found, console.width):
-        console.print(table)
-    print(f"results: {folder}")
-    return True
+    if found := load(folder):
+        for table in tables(*found, console.width):
+            console.print(table)
+    print(f"report: {page}")
 
 
 def _report(arguments: list[str]) -> None:
@@ -200,9 +200,8 @@ def _report(arguments: list[str]) -> None:
     folders = list(dict.fromkeys(str(Path(argument)) for argument in rest))
     if out is None and len(folders) > 1:
         raise InputError(f"{len(folders)} runs make one page; name it with --out PAGE.html")
-    if len(folders) == 1 and _print_analogies(folders[0]):
-        if out is not None:
-            raise InputError("a run of analogies has tables and no page; leave out --out")
+    if len(folders) == 1 and (page_of_analogies := _page_of_analogies(folders[0], out)):
+        _print_analogies(folders[0], page_of_analogies)
         return
     if len(folders) == 1 and (page_of_roles := _page_of_roles(folders[0], out)):
         print(f"report: {page_of_roles}")
@@ -211,6 +210,17 @@ def _report(arguments: list[str]) -> None:
     page = write_page(folders, out or Path(folders[0]) / "report.html")
     print_tables(summaries)
     print(f"report: {page}")
+
+
+def _page_of_analogies(folder: str, out: str | None) -> Path | None:
+    """Make the page of a run of analogies again, if the folder holds one."""
+    from probes.analogy.tables import load
+
+    if load(folder) is None:
+        return None
+    from probes.analogy.pages.page import write_page
+
+    return write_page(folder, out)
 
 
 def _page_of_roles(folder: str, out: str | None) -> Path | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 
 from probes import configs
 from probes.analogy.ask import ask
@@ -17,6 +18,8 @@ from probes.analogy.candidates import N_CANDIDATES, candidates
 from probes.analogy.formats import read_set
 from probes.analogy.layers import How, LayerVectors
 from probes.analogy.methods import BASELINES, METHODS, answer
+from probes.analogy.pages.page import PICTURES, write_page
+from probes.analogy.pictures import COLUMNS, drawn
 from probes.analogy.questions import AnalogySet, set_of_task
 from probes.analogy.read import read_vectors
 from probes.analogy.rows import AnalogyRows, Source
@@ -43,7 +46,7 @@ class AnalogyConfig:
     """Solve analogies, a : a* = b : ?, by arithmetic on static word vectors or a model's layers."""
 
     out: str
-    """Folder of the run: results, settings."""
+    """Folder of the run: results, settings, pictures, report."""
     vectors: str | None = None
     """File of word vectors: word2vec text or binary, GloVe, a `.npy` matrix with an index of words
     beside it; or a spaCy pipeline with vectors, a folder or an installed name."""
@@ -139,16 +142,19 @@ def run_analogy(config: AnalogyConfig, progress: Progress | None = None) -> Resu
         sources = _of_model(config, of, progress) if config.model else _static(config)
         methods = [name for name in METHODS if name in (*_methods(config), *BASELINES)]
         relation = np.repeat(np.arange(len(of.relations)), [len(r.pairs) for r in of.relations])
-        drawn = Resamples.of(relation, config.seed)
+        resamples = Resamples.of(relation, config.seed)
         rows: list[Row] = []
+        pictures: list[dict[str, object]] = []
         about: list[dict[str, Any]] = []
         with progress.stage("solve · layers", len(sources)) as advance:
             for source in sources:
-                rows += _solved(config, of, source, methods, drawn, about)
+                rows += _solved(config, of, source, methods, resamples, about, pictures)
                 advance(1)
         results = Results(rows)
         results.save(out / "results.jsonl")
         results.save(out / "results.parquet")
+        table = pd.DataFrame(pictures, columns=list(COLUMNS)).to_parquet(index=False)
+        write_whole(out / PICTURES, table)
         run = {
             "run": out.name,
             "command": COMMAND,
@@ -164,6 +170,7 @@ def run_analogy(config: AnalogyConfig, progress: Progress | None = None) -> Resu
         }
         text = json.dumps(run, indent=2, ensure_ascii=False) + "\n"
         write_whole(out / "run.json", text.encode())
+        write_page(out)
     return results
 
 
@@ -172,10 +179,11 @@ def _solved(
     of: AnalogySet,
     source: Source,
     methods: Sequence[str],
-    drawn: Resamples,
+    resamples: Resamples,
     about: list[dict[str, Any]],
+    pictures: list[dict[str, object]],
 ) -> list[Row]:
-    """Answer the questions of a set by the vectors of one source, and say what they are like."""
+    """Answer a set's questions by one source; gather what its vectors are like, and pictures."""
     vectors = source.read()
     asked = ask(of, vectors)
     single = source.pieces(vectors)
@@ -199,13 +207,15 @@ def _solved(
             config.seed,
             "pair",
             asked=asked,
-            drawn=drawn,
+            drawn=resamples,
             layer=source.layer,
             about={**how, "space": space, "words": len(vectors)},
         )
         for found in answer(directions, asked, methods, config.seed):
             rows += make.answers(found, single)
         rows += make.offsets(directions)
+        named = {"layer": source.layer, "how": source.how, "space": space}
+        pictures += drawn(directions, asked, config.seed, **named)
         about.append(
             {
                 "layer": source.layer,

@@ -83,7 +83,7 @@ def concentration(
     own = (offsets @ offsets.T)[above]
     scores, areas = [], []
     for k in range(n_shuffles):
-        shuffled = _directions(T[_deranged(n, random)] - S)
+        shuffled = _directions(T[deranged(n, random)] - S)
         scores.append(_mean_cosine(shuffled))
         if k < N_COMPARED:
             other = (shuffled @ shuffled.T)[above]
@@ -127,7 +127,7 @@ def _mean_cosine(offsets: Floats) -> float:
     return (float((offsets.sum(axis=0) ** 2).sum()) - own) / (n * (n - 1))
 
 
-def _deranged(n: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
+def deranged(n: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
     """Draw an order of n in which nothing stands at its own place, all equally likely."""
     while True:
         order = random.permutation(n)
