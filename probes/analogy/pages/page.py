@@ -154,7 +154,7 @@ def _section(
         charts[f"{anchor}-pairs"] = pairs_chart(shown)
         pairs_plate = Plate(
             f"{anchor}-pairs",
-            f"A relation's words in a plane, arrows from source to target; first {next(iter(shown))}.",
+            f"Words of {next(iter(shown))} in a plane, arrows from source to target.",
             "The words of a relation in the plane that holds most of their variance: an arrow from "
             "each source to its target. The menu chooses the relation; a point shows its pair.",
         )
