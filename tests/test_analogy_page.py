@@ -145,17 +145,17 @@ def test_a_page_is_made_again_byte_for_byte_and_a_run_without_pictures_says_so(
         write_page(tmp_path)
 
 
-def test_fans_are_drawn_at_one_scale_from_their_origins() -> None:
-    def pairs(length: float) -> pd.DataFrame:
-        ends = np.array([[length, 0.0], [length / 2, length / 2]])
-        columns = ("offset_x", "offset_y", "shuffled_x", "shuffled_y")
-        return pd.DataFrame(np.hstack([ends, -ends]), columns=columns)
-
-    svg = fans_drawing(
-        [fan_of("<one>", "", pairs(1.0), True), fan_of("two", "", pairs(2.0), False)]
-    )
+def test_fans_keep_directions_and_stay_within_their_panels() -> None:
+    ends = np.array([[1.0, 0.0], [0.5, 0.5], [-0.2, 0.9]])
+    columns = ("offset_x", "offset_y", "shuffled_x", "shuffled_y")
+    pairs = pd.DataFrame(np.hstack([ends, -ends]), columns=columns)
+    one, two = fan_of("<one>", "", pairs, True), fan_of("two", "", 7 * pairs, False)
+    svg = fans_drawing([one, two])
     paths = [part.split('"')[0] for part in svg.split(' d="')[1:]]
-    first, second = (float(path.split("L")[1].split()[0]) for path in (paths[1], paths[3]))
-    assert second == pytest.approx(2 * first, abs=0.2)
+    assert paths[:2] == paths[2:]  # of one shape, though not of one length
+    drawn = np.array([list(map(float, line.split())) for line in paths[1].split("M0 0L")[1:]])
+    assert drawn[:, 0] / drawn[0, 0] == pytest.approx(ends[:, 0], abs=0.01)
+    assert -drawn[:, 1] / drawn[0, 0] == pytest.approx(ends[:, 1], abs=0.01)
+    assert np.ptp(np.concatenate([drawn, -drawn]), axis=0).max() <= 164
     assert "&lt;one&gt;" in svg and "<one>" not in svg
     assert svg.count("var(--s1)") == svg.count("var(--s2)") == 1

@@ -1,4 +1,4 @@
-"""The offsets of every relation from one origin, as SVG: small multiples at one scale."""
+"""The offsets of every relation from one origin, as SVG: small multiples."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def fan_of(name: str, said: str, pairs: pd.DataFrame, is_direction: bool) -> Fan
 
 
 def fans_drawing(fans: list[Fan]) -> str:
-    """Draw panels in rows, all at one scale, with the origin of each on its left.
+    """Draw panels in rows, each at a scale of its own: directions are compared, not lengths.
 
     Parameters
     ----------
@@ -47,16 +47,9 @@ def fans_drawing(fans: list[Fan]) -> str:
     str
         SVG; its colours are variables of the page's style sheet.
     """
-    ends = np.concatenate([np.concatenate([fan.offsets, fan.shuffled]) for fan in fans])
-    left, right = min(ends[:, 0].min(), 0.0), max(ends[:, 0].max(), 0.0)
-    tall = max(float(np.abs(ends[:, 1]).max()), 1e-9)
-    scale = min((_WIDTH - 16) / max(right - left, 1e-9), (_HEIGHT - _HEAD - 10) / (2 * tall))
-    rows = -(-len(fans) // ACROSS)
-    width, height = ACROSS * _WIDTH, rows * _HEIGHT
-    origin = (8 - left * scale, _HEAD + (_HEIGHT - _HEAD) / 2)
+    width, height = ACROSS * _WIDTH, -(-len(fans) // ACROSS) * _HEIGHT
     panels = [
-        _panel(fan, ((k % ACROSS) * _WIDTH, (k // ACROSS) * _HEIGHT), origin, scale)
-        for k, fan in enumerate(fans)
+        _panel(fan, (k % ACROSS) * _WIDTH, (k // ACROSS) * _HEIGHT) for k, fan in enumerate(fans)
     ]
     return (
         f'<svg class="drawing" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
@@ -64,18 +57,22 @@ def fans_drawing(fans: list[Fan]) -> str:
     )
 
 
-def _panel(fan: Fan, corner: tuple[float, float], origin: tuple[float, float], scale: float) -> str:
+def _panel(fan: Fan, left: int, top: int) -> str:
     name = fan.name if len(fan.name) <= _LONGEST else f"{fan.name[: _LONGEST - 1]}…"
     colour = "--s1" if fan.is_direction else "--s2"
-    x, y = origin
+    ends = np.concatenate([fan.offsets, fan.shuffled, np.zeros((1, 2))])
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    across, up = np.maximum(high - low, 1e-9)
+    scale = min((_WIDTH - 24) / across, (_HEIGHT - _HEAD - 14) / up)
+    x, y = 8 - low[0] * scale, _HEAD + 4 + high[1] * scale
     return (
-        f'<g transform="translate({corner[0]} {corner[1]})"><title>{html.escape(fan.name)}</title>'
+        f'<g transform="translate({left} {top})"><title>{html.escape(fan.name)}</title>'
         f'<text x="8" y="13" font-size="12" fill="var(--ink)">{html.escape(name)}</text>'
         f'<text x="8" y="27" font-size="11" fill="var(--faint)">{html.escape(fan.said)}</text>'
         f'<g transform="translate({x:.1f} {y:.1f})" fill="none" stroke-linecap="round">'
-        f'<path stroke="var(--faint)" stroke-opacity=".35" d="{_lines(fan.shuffled, scale)}"/>'
-        f'<path stroke="var({colour})" stroke-opacity=".8" d="{_lines(fan.offsets, scale)}"/>'
-        f'<circle r="2" fill="var(--ink)"/></g></g>'
+        f'<path stroke="var(--faint)" stroke-opacity=".4" d="{_lines(fan.shuffled, scale)}"/>'
+        f'<path stroke="var({colour})" stroke-opacity=".85" d="{_lines(fan.offsets, scale)}"/>'
+        f'<circle r="2.5" fill="var(--ink)"/></g></g>'
     )
 
 

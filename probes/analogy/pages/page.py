@@ -233,7 +233,7 @@ def _fans_words(way: Way) -> str:
     return (
         f"Each relation's offsets, target − source, from one origin{at}: blue where they are a "
         "direction, orange where the test says no such thing; grey, the same sources with "
-        "others' targets, whose mean offset is the same. The most alike first, all at one scale; "
+        "others' targets, whose mean offset is the same. Most alike first, each at its own scale; "
         f"the planes hold {share} of what they show."
     )
 
