@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from probes.analogy.offsets import _deranged, are_directions, concentration
+from probes.analogy.offsets import deranged, are_directions, concentration
 
 
 def relation(n=20, width=10, common=1.0, noise=0.0, seed=0):
@@ -36,7 +36,7 @@ def test_the_area_is_the_share_of_more_alike_pairs():
     sources, targets = relation(n=5, noise=1.0)
     found = concentration(sources, targets, seed=3, n_shuffles=1)
     random = np.random.default_rng(3)
-    shuffled = targets[_deranged(5, random)] - sources
+    shuffled = targets[deranged(5, random)] - sources
 
     def cosines(offsets):
         unit = offsets / np.linalg.norm(offsets, axis=1, keepdims=True)
@@ -81,6 +81,6 @@ def test_a_class_of_targets_alone_is_no_direction():
 @pytest.mark.parametrize("n", [2, 3, 7])
 def test_no_source_keeps_its_target(n):
     random = np.random.default_rng(0)
-    seen = {tuple(_deranged(n, random)) for _ in range(300)}
+    seen = {tuple(deranged(n, random)) for _ in range(300)}
     assert all(place != k for order in seen for k, place in enumerate(order))
     assert len(seen) >= {2: 1, 3: 2, 7: 200}[n]
