@@ -117,17 +117,20 @@ def _digits(arguments: list[str]) -> None:
 
 
 def _analogies(arguments: Sequence[str]) -> None:
-    from probes.roles.analogies.job import AnalogiesConfig, analogy_table, run_analogies
+    from probes.roles.analogies.job import AnalogiesConfig, run_analogies
 
     config = plain_config(AnalogiesConfig, "roles analogies", arguments)
     quieten()
     from rich.console import Console
 
     from probes.bars import Bars
+    from probes.roles.analogies.tables import tables
 
     with Bars() as bars:
         results = run_analogies(config, bars)
-    Console().print(analogy_table(results))
+    console = Console(highlight=False)
+    for table in tables(results, console.width):
+        console.print(table)
     print(f"results: {config.out}")
 
 

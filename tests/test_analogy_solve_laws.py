@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analogy_definitions import OF_WORDS as METHODS
 from analogy_definitions import (
     asked,
     cone,
@@ -28,7 +29,12 @@ from probes.analogy.solve import Space, solve
 from probes.analogy.words import (
     Cosines,
     OnlyB,
+    PairDirection,
+    SimilarToAny,
 )
+
+LEVEL = (PairDirection, SimilarToAny)
+"""Methods that let words tie whose vectors do not: without an offset, and each of a, a* and b."""
 
 
 def rotated(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -100,6 +106,40 @@ def test_what_is_asked_beside_changes_no_answer(seed: int, kind: Callable) -> No
         np.array(of_pairs(X, pairs, relations))[:, :, mine],
         of_pairs(X, pairs[mine], relations[mine]),
     )
+
+
+@pytest.mark.parametrize("room", (None, 0))
+@pytest.mark.parametrize("kind", (grid, copied, holed, normal))
+def test_the_last_of_equals_is_the_first_of_them_backwards(
+    kind: Callable, room: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if room is not None:
+        monkeypatch.setattr(solving, "KEPT", room)
+    rng = np.random.default_rng(1)
+    X, questions = kind(60, 3, rng), asked(60, 60, rng)
+    spaces = (Space(X), questions), (Space(X[::-1].copy()), 59 - questions)
+    for method in METHODS:
+        there, back = (solve(space, [method(Cosines(space, q))], run=17)[0] for space, q in spaces)
+        np.testing.assert_array_equal(there.last_filtered, 59 - back.filtered, method.__name__)
+        np.testing.assert_array_equal(there.last_honest, 59 - back.honest, method.__name__)
+        np.testing.assert_array_equal(there.filtered, 59 - back.last_filtered, method.__name__)
+        assert (there.last_filtered >= there.filtered).all()
+        assert (there.last_honest > there.honest).any() == (kind is not normal or method in LEVEL)
+
+
+def test_pairs_of_few_questions_are_scored_together_and_those_of_many_apart() -> None:
+    n_questions = np.array([1, 2, 7, 200, 8, *[1] * 100])
+    pairs = np.repeat(np.arange(len(n_questions)), n_questions)
+    questions = np.column_stack([pairs, pairs, np.arange(len(pairs)) % 50])
+    groups = Cosines(Space(np.eye(len(n_questions))), questions).groups
+    assert [one for group in groups for one in range(group.start, group.stop)] == [
+        *range(len(pairs))
+    ]
+    assert all(group.stop - group.start <= solving.TOGETHER for group in groups)
+    together = [set(pairs[group].tolist()) for group in groups]
+    assert together[0] == {0, 1, 2}
+    assert together[1:6] == [{3}] * 4 + [{4}]
+    assert [len(one) for one in together[6:]] == [64, 36]
 
 
 @pytest.mark.parametrize("kind", (grid, copied, holed, normal))

@@ -118,23 +118,64 @@ def test_roles_that_are_learned_stand_beside_the_others(tmp_path):
     assert found["bow"] < 0.01
 
 
-def test_analogies_of_a_bag_of_words_know_no_order(tmp_path):
+SHARES = {"accuracy", "accuracy-honest", "answers-a", "answers-a*", "answers-b", "tied"}
+RIVALS = {"rival", "rival-honest"}
+
+
+def metrics(rows, kind, method):
+    return {row.metric for row in rows.where(method=method) if f'"{kind}"' in row.setting}
+
+
+def test_analogies_of_a_model_are_answered_at_each_layer_by_each_method(tmp_path):
     zoo.save("bert", tmp_path / "model")
+    methods = ("3CosAdd", "3CosMul", "PairDirection", "nearest")
     done = run(
         *("roles", "analogies", "--model", tmp_path / "model", "--n", 8, "--layers", "0,1"),
-        *("--out", tmp_path / "run"),
+        *("--out", tmp_path / "run", "--methods", *methods),
     )
     assert done.code == 0, done.err
     rows = Results.load(tmp_path / "run" / "results.jsonl")
     assert {row.layer for row in rows} == {"0", "1"}
+    assert {row.method for row in rows} == {*methods, "offsets"}
     assert {json.loads(row.setting)["kind"] for row in rows} == {"ltr", "rtl", "bi", "ambiguous"}
-    for row in rows.where(metric="first"):
+    for method in methods:
+        assert method in done.out.splitlines()
+        assert metrics(rows, "bi", method) == SHARES
+        assert metrics(rows, "ambiguous", method) == SHARES | RIVALS
+    assert metrics(rows, "ltr", "offsets") == {"cosine"}
+    assert metrics(rows, "ambiguous", "offsets") == {"cosine", "cosine-rival", "apart"}
+    for row in rows.where(metric="accuracy"):
         assert 0 <= row.low <= row.value <= row.high <= 1
-    rivals = rows.where(metric="rival-first")
-    assert {json.loads(row.setting)["kind"] for row in rivals} == {"ambiguous"}
+        assert row.n == 8
     assert list(
         json.loads((tmp_path / "run" / "results.jsonl").read_text().splitlines()[0])
     ) == list(COLUMNS)
+
+
+def test_analogies_of_a_network_are_decoded_too(tmp_path, data):
+    done = run(
+        *("roles", "analogies", "--network", data / "tpdn", "--n", 50, "--kinds", "ambiguous"),
+        *("--out", tmp_path / "run"),
+    )
+    assert done.code == 0, done.err
+    rows = Results.load(tmp_path / "run" / "results.jsonl")
+    assert {row.method for row in rows} == {"3CosAdd", "offsets", "decoder"}
+    assert metrics(rows, "ambiguous", "decoder") == {"exact", "exact-rival"}
+    assert "rival decoded" in " ".join(done.out.split())
+    setting = json.loads(next(iter(rows)).setting)
+    assert setting["sequences"] == setting["vectors"] > 200
+    assert "different vectors" not in done.out
+
+
+def test_a_model_that_reads_no_order_is_told_to_give_sequences_one_vector(tmp_path):
+    """At the input of a causal model's first block, the last word's vector is the sentence's."""
+    zoo.save("llama", tmp_path / "model")
+    done = run(
+        *("roles", "analogies", "--model", tmp_path / "model", "--n", 10, "--layers", "0"),
+        *("--out", tmp_path / "run", "--kinds", "ambiguous"),
+    )
+    assert done.code == 0, done.err
+    assert re.search(r"layer 0, ambiguous: \d+ sequences have \d different vectors", done.out)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +189,8 @@ def test_analogies_of_a_bag_of_words_know_no_order(tmp_path):
         (["show", "( a"], "closing"),
         (["analogies", "--out", "x"], "network"),
         (["analogies", "--network", "nowhere", "--out", "x"], "nowhere"),
+        (["analogies", "--network", "x", "--methods", "3CosAdds", "--out", "x"], "'3CosAdd'"),
+        (["analogies", "--network", "x", "--methods", "nearest", "nearest", "--out", "x"], "once"),
         (["vectors", "--train", "nowhere", "--test", "nowhere", "--out", "x"], "no file nowhere"),
         (["digits", "--networks", "uni/tri", "--out", "x"], "'tree'|nearest"),
         (["probe", "--task.name", "english", "--schemes", "ltr", "--shemes", "bow"], "--schemes"),

@@ -4,7 +4,7 @@ left out of the answers and with them.
 Words are looked at in runs. Over a run, questions of one given pair are scored in a tile, and what
 comes within rounding of a question's best is kept. What is kept is scored again in float64, so
 that the answer does not depend on runs, tiles or threads; of equals the word that comes first is
-the answer.
+the answer, and the one that comes last is told, too.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ class Space:
         The directions.
     lengths : Tensor of shape (n_words,), float32
         Their lengths: 1, or 0 of a zero vector.
+    norms : ndarray of shape (n_words,), float64
+        The lengths of the vectors, by which `exact` divides them: 1 of a zero vector.
     """
 
     def __init__(self, X: npt.NDArray[np.floating]) -> None:
@@ -70,16 +72,16 @@ class Space:
             [np.empty(0)]
             + [np.sqrt(np.einsum("ij,ij->i", b, b, dtype=np.float64)) for _, b in blocks(X)]
         )
-        self._norms = np.where(norms > 0, norms, 1.0)
+        self.norms = np.where(norms > 0, norms, 1.0)
         unit = np.empty(X.shape, np.float32)
         for start, block in blocks(X):
             stop = start + len(block)
-            unit[start:stop] = block / self._norms[start:stop, None]
+            unit[start:stop] = block / self.norms[start:stop, None]
         self.unit = torch.from_numpy(unit)
         self.lengths = torch.from_numpy((norms > 0).astype(np.float32))
 
     def __len__(self) -> int:
-        return len(self._norms)
+        return len(self.norms)
 
     def places(self, words: npt.ArrayLike, k: int) -> Ints:
         """Check that words are words of this space.
@@ -113,7 +115,7 @@ class Space:
     def exact(self, words: Ints) -> Floats:
         """Give the directions of some words in float64, shape (n, width)."""
         rows: Floats = np.asarray(self._X[words], np.float64, order="C")
-        return rows / self._norms[words][:, None]
+        return rows / self.norms[words][:, None]
 
 
 class Score(ABC):
@@ -176,10 +178,15 @@ class Answers:
         The best word that does not stand in the question; -1 where there is no other word.
     honest : ndarray of shape (n_questions,), int64
         The best of all words.
+    last_filtered, last_honest : ndarray of shape (n_questions,), int64
+        Of equals the answer is the first; this is the last of them. The same word as the answer
+        where no other is as good.
     """
 
     filtered: Ints
     honest: Ints
+    last_filtered: Ints
+    last_honest: Ints
 
 
 def solve(space: Space, scores: Sequence[Score], run: int | None = None) -> list[Answers]:
@@ -230,12 +237,12 @@ def _shared(score: Score, n: int) -> list[Sequence[slice]]:
 
 
 def _joined(score: Score, parts_of: Sequence[_Kept]) -> Answers:
-    filtered, honest = np.full((2, len(score.left_out)), -1, np.int64)
+    answers = np.full((4, len(score.left_out)), -1, np.int64)
     for part in parts_of:
         rows = slice(part.groups[0].start, part.groups[-1].stop)
-        found = part.decide()
-        filtered[rows], honest[rows] = found.filtered[rows], found.honest[rows]
-    return Answers(filtered, honest)
+        answers[:, rows] = part.decide()[:, rows]
+    filtered, last_filtered, honest, last_honest = answers
+    return Answers(filtered, honest, last_filtered, last_honest)
 
 
 @dataclass(eq=False)
@@ -273,7 +280,7 @@ class _Kept:
         self._words.append(word[left_in].numpy() + low)
         self._values.append(value[left_in].numpy())
         self._n += len(self._words[-1])
-        if self._n > KEPT + 2 * len(self._best):
+        if self._n > KEPT + 3 * len(self._best):
             self._narrow()
 
     def _leave_out(self, rows: slice, tile: Tensor, low: int, high: int) -> None:
@@ -284,9 +291,13 @@ class _Kept:
             tile[torch.from_numpy(question), words] = -torch.inf
 
     def _narrow(self) -> None:
-        """Keep the best word of each question alone: where many come close, they are many."""
+        """Keep the best words of each question alone, the first and the last of equals.
+
+        Where many come close, they are many.
+        """
         question, word, value = self._close()
-        best = _first(question, word, self.score.exact_in_parts(question, word), len(self._best))
+        scores = self.score.exact_in_parts(question, word)
+        best = np.unique(np.concatenate(_ends(question, word, scores, len(self._best))))
         self._questions, self._words, self._values = [question[best]], [word[best]], [value[best]]
         self._n = len(best)
 
@@ -298,8 +309,11 @@ class _Kept:
         close = value >= (self._best.numpy() - self.score.tolerance)[question]
         return question[close], word[close], value[close]
 
-    def decide(self) -> Answers:
-        """Score what was kept, and the words of the questions, in float64."""
+    def decide(self) -> Ints:
+        """Score what was kept, and the words of the questions, in float64.
+
+        Gives the first and the last of the best words, filtered and then honest: shape (4, n).
+        """
         n, k = self.score.left_out.shape
         question, word, _ = self._close()
         n_left_in = len(question)
@@ -307,21 +321,23 @@ class _Kept:
         question = np.concatenate([question, np.repeat(mine, k)])
         word = np.concatenate([word, self.score.left_out[mine].reshape(-1)])
         score = self.score.exact_in_parts(question, word)
-        answers = []
-        for among in (slice(n_left_in), slice(None)):
-            best = _first(question[among], word[among], score[among], n)
-            answer = np.full(n, -1, np.int64)
-            answer[question[best]] = word[best]
-            answers.append(answer)
-        return Answers(*answers)
+        answers = np.full((4, n), -1, np.int64)
+        for at, among in ((0, slice(n_left_in)), (2, slice(None))):
+            for row, best in enumerate(_ends(question[among], word[among], score[among], n), at):
+                answers[row, question[best]] = word[best]
+        return answers
 
 
-def _first(questions: Ints, words: Ints, scores: Floats, n: int) -> Ints:
-    """Find where the best word of each of `n` questions stands; of equals the first word."""
+def _ends(questions: Ints, words: Ints, scores: Floats, n: int) -> tuple[Ints, Ints]:
+    """Find where the best word of each of `n` questions stands: of equals the first and the last.
+
+    Of the questions of which there are words, in order.
+    """
     best = np.full(n, -np.inf)
     np.maximum.at(best, questions, scores)
     floor = best - TIE * np.maximum(np.abs(best), 1)
     equal = np.flatnonzero(scores >= floor[questions])
     order = equal[np.lexsort((words[equal], questions[equal]))]
     _, first = np.unique(questions[order], return_index=True)
-    return np.asarray(order[first])
+    last = np.append(first, len(order))[1:] - 1
+    return order[first], order[last]

@@ -26,6 +26,9 @@ SHORT = 0.2
 SAME = 1e-12
 """Directions that lie as close are one, but for rounding in float64."""
 
+FEW = 8
+"""Questions of one pair, below which they are scored together with those of other pairs."""
+
 
 class OfWords(Score):
     """A method that sees the cosines of a word with a, a* and b.
@@ -48,9 +51,14 @@ class OfWords(Score):
         self.cosines.begin(low, high)
 
     def _rows(self, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the rows of a table for a and a*, which are those of the whole group, and all b."""
+        """Give the rows of a table for a and a*, once for a group of one pair, and for all b."""
         place = self.cosines.places[rows]
-        return place[0, 0], place[0, 1], place[:, 2]
+        pair = place[:1] if bool((place[:, :2] == place[0, :2]).all()) else place
+        return pair[:, 0], pair[:, 1], place[:, 2]
+
+    def _offset(self, table: Tensor, a: Tensor, a_star: Tensor) -> Tensor:
+        """Subtract rows of a table, those of a from those of a*."""
+        return table.index_select(0, a_star).sub_(table.index_select(0, a))
 
     def _of(self, questions: Ints) -> tuple[Floats, Floats, Floats]:
         """Give the directions of a, a* and b of some questions, each of shape (n, width)."""
@@ -91,15 +99,15 @@ class Cosines:
     space : Space
         The words.
     questions : ndarray of shape (n_questions, 3), int64
-        a, a* and b of each by their places; questions of one pair a : a* should stand together,
-        for they are scored together.
+        a, a* and b of each by their places; many questions of one pair a : a* should stand
+        together, for they are scored together in less time.
 
     Attributes
     ----------
     places : Tensor of shape (n_questions, 3), int64
         The rows of the table of each question's words.
     groups : list of slice
-        Questions of one pair, in runs.
+        Questions of one pair, or of several that have few.
     lengths : Tensor of shape (n_rows,), float32
         Of the directions of the table's rows: 1, or 0 of a zero vector.
     run : tuple of int
@@ -122,9 +130,7 @@ class Cosines:
         self.places = torch.from_numpy(places.reshape(self.questions.shape))
         self.lengths = space.lengths[torch.from_numpy(words)]
         self._directions = space.unit[torch.from_numpy(words)]
-        changes = np.any(np.diff(self.questions[:, :2], axis=0) != 0, axis=1)
-        edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(self.questions)]
-        self.groups = [part for pair in itertools.pairwise(edges) for part in parts(*pair)]
+        self.groups = _grouped(self.questions)
 
     def begin(self, low: int, high: int) -> None:
         """Turn to the words from `low` to `high`."""
@@ -140,7 +146,7 @@ class CosAdd(OfWords):
         """As `Score.tile`."""
         a, a_star, b = self._rows(rows)
         table = self.cosines.table
-        return table.index_select(0, b).add_(table[a_star] - table[a])
+        return table.index_select(0, b).add_(self._offset(table, a, a_star))
 
     def exact(self, questions: Ints, words: Ints) -> Floats:
         """As `Score.exact`."""
@@ -167,7 +173,8 @@ class CosMul(OfWords):
     def tile(self, rows: slice) -> Tensor:
         """As `Score.tile`."""
         a, a_star, b = self._rows(rows)
-        tile = self._above.index_select(0, b).add_(self._above[a_star] - self._below[a])
+        a_star_over_a = self._above.index_select(0, a_star).sub_(self._below.index_select(0, a))
+        tile = self._above.index_select(0, b).add_(a_star_over_a)
         for place in self.cosines.places[rows].numpy().T:
             question, word = self._low.among(place)
             scores = np.maximum(self._again(rows, question, word), 10 * TIE)
@@ -200,29 +207,40 @@ class PairDirection(OfWords):
 
     def tile(self, rows: slice) -> Tensor:
         """As `Score.tile`."""
-        b = self._rows(rows)[2]
+        a, a_star, b = self._rows(rows)
+        given = self.left_out[rows]
+        pairs = given[: len(a), :2]
+        offsets = self.space.exact(pairs[:, 1]) - self.space.exact(pairs[:, 0])
+        directions, lengths = _unit(offsets), np.linalg.norm(offsets, axis=1)
+        along = self._offset(self.cosines.table, a, a_star)
+        self._project(along, directions, lengths)
+        from_b = (self.space.exact(given[:, 2]) * directions).sum(axis=1)
         tile = self._per_length.index_select(0, b)
-        a, a_star = self.space.exact(self.left_out[rows.start, :2])
-        offset = a_star - a
-        length = float(np.linalg.norm(offset))
-        if length < SAME:  # all words do equally well: the answer is among the first ones
-            n_first = max(self.left_out.shape[1] + 1 - self.cosines.run[0], 0)
-            tile.fill_(-torch.inf)[:, :n_first] = 0
-            return tile
-        along = self._along(rows, offset / length, length)
-        from_b = self.space.exact(self.left_out[rows, 2]) @ (offset / length)
         tile.mul_(along - torch.from_numpy(from_b.astype(np.float32))[:, None])
         question, word = self._near.among(b.numpy())
         tile.numpy()[question, word] = self._again(rows, question, word)
+        nowhere = np.broadcast_to(lengths < SAME, len(tile))
+        if nowhere.any():
+            self._level(tile, torch.from_numpy(np.flatnonzero(nowhere)))
         return tile
 
-    def _along(self, rows: slice, direction: Floats, length: float) -> Tensor:
-        """Project the words of the run on the direction from a to a*, shape (n_words,)."""
-        if length < SHORT:
+    def _project(self, along: Tensor, directions: Floats, lengths: Floats) -> None:
+        """Turn products of the words of the run with offsets into those with their directions."""
+        along.div_(torch.from_numpy(np.maximum(lengths, SHORT).astype(np.float32))[:, None])
+        short = np.flatnonzero(lengths < SHORT)
+        if len(short):
             low, high = self.cosines.run
-            return self.space.unit[low:high] @ torch.from_numpy(direction.astype(np.float32))
-        a, a_star, _ = self._rows(rows)
-        return (self.cosines.table[a_star] - self.cosines.table[a]) / length
+            exact = torch.from_numpy(directions[short].astype(np.float32))
+            along[torch.from_numpy(short)] = exact @ self.space.unit[low:high].T
+
+    def _level(self, tile: Tensor, rows: Tensor) -> None:
+        """Let all words do equally well: the first and the last answers are at the two ends."""
+        low = self.cosines.run[0]
+        n_ends = self.left_out.shape[1] + 1
+        level = torch.full((tile.shape[1],), -torch.inf)
+        level[: max(n_ends - low, 0)] = 0
+        level[max(len(self.space) - n_ends - low, 0) :] = 0
+        tile[rows] = level
 
     def exact(self, questions: Ints, words: Ints) -> Floats:
         """As `Score.exact`."""
@@ -250,12 +268,23 @@ class SimilarToAny(OfWords):
         a, a_star, b = self._rows(rows)
         table = self.cosines.table
         tile = table.index_select(0, b)
-        return torch.maximum(tile, torch.maximum(table[a], table[a_star]), out=tile)
+        for other in (a, a_star):
+            torch.maximum(tile, table.index_select(0, other), out=tile)
+        return tile
 
     def exact(self, questions: Ints, words: Ints) -> Floats:
         """As `Score.exact`."""
         x = self.space.exact(words)
         return np.max([_dot(x, of) for of in self._of(questions)], axis=0)
+
+
+def _grouped(questions: Ints) -> list[slice]:
+    """Cut questions into those of one pair and, between them, those of pairs that have few."""
+    changes = np.any(np.diff(questions[:, :2], axis=0) != 0, axis=1)
+    edges = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(questions)]])
+    many = np.flatnonzero(np.diff(edges) >= FEW)
+    cuts = np.unique(np.concatenate([[0], edges[many], edges[many + 1], [len(questions)]]))
+    return [part for cut in itertools.pairwise(cuts.tolist()) for part in parts(*cut)]
 
 
 def _dot(x: Floats, y: Floats) -> Floats:

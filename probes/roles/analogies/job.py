@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +18,14 @@ from probes.diagnostic.run import Progress, Silent, fill
 from probes.encoders import TextEncoder, parse_layers
 from probes.errors import InputError, unknown
 from probes.files import unsealed
-from probes.report.words import bracket, number
 from probes.results import Results, Row
+from probes.roles.analogies.answers import METHODS
 from probes.roles.analogies.draw import Analogy, Kind, digit_analogies, sentence_analogies
-from probes.roles.analogies.solve import Outcome, evaluate
+from probes.roles.analogies.rows import rows_of
+from probes.roles.analogies.solve import evaluate
 from probes.roles.digits.networks import Network, load_published
 from probes.roles.rows import RowMaker
 from probes.roles.sequences import Fillers
-from probes.roles.tpdn.ratios import mean_of
 from probes.task import sentence_task
 
 KINDS = get_args(Kind)
@@ -42,11 +41,15 @@ class AnalogiesConfig:
     """Folder of a digit network: one that `probes roles digits` taught, or the published weights.
     Its decoder says what C - A + B is."""
     model: str | None = None
-    """Folder of a Hugging Face model, or its name on the hub, in place of a network: D is ranked
-    among all sentences by its distance from C - A + B, at every layer."""
+    """Folder of a Hugging Face model, or its name on the hub, in place of a network: its sentence
+    vectors, at every layer."""
     kinds: tuple[str, ...] = KINDS
     """Analogies that hold under ltr alone, under rtl alone, under all of ltr, rtl and bi, or that
     ltr and rtl answer differently."""
+    methods: tuple[str, ...] = METHODS[:1]
+    """How D is looked for among all sequences of its kind of analogies: 3CosAdd, 3CosMul and
+    PairDirection as `probes analogy` does, between directions; nearest, by the distance from
+    C - A + B."""
     n: int = 500
     """How many of each kind."""
     layers: str = "all"
@@ -57,16 +60,20 @@ class AnalogiesConfig:
     store: str | None = None
     """Folder of activation stores; by default `store` beside the run's folder."""
     seed: int = 0
-    """Of the analogies and resamples."""
+    """Of the analogies, ties and resamples."""
 
     def __post_init__(self) -> None:
         if (self.network is None) == (self.model is None):
             raise InputError("give a --network or a --model, one of both")
-        for kind in self.kinds:
-            if kind not in KINDS:
-                raise unknown("kind of analogies", kind, KINDS)
-        if not self.kinds or len(set(self.kinds)) < len(self.kinds):
-            raise InputError(f"kinds {', '.join(self.kinds) or 'none'}; give at least one, once")
+        for what, named, known in (
+            ("kind", self.kinds, KINDS),
+            ("method", self.methods, METHODS),
+        ):
+            for name in named:
+                if name not in known:
+                    raise unknown(f"{what} of analogies", name, known)
+            if not named or len(set(named)) < len(named):
+                raise InputError(f"{what}s {', '.join(named) or 'none'}; give at least one, once")
         if self.n < 1 or not 0 <= self.seed < 2**32:
             raise InputError(f"n {self.n}, seed {self.seed}: expected n of 1 or more, a seed of 0+")
 
@@ -84,10 +91,7 @@ def run_analogies(config: AnalogiesConfig, progress: Progress | None = None) -> 
     Returns
     -------
     Results
-        Of each layer and kind: ``exact`` (a network's decoder gives D), ``rival`` (it gives the
-        other scheme's answer), ``cosine`` of the two offsets, ``first`` (D is the nearest of all
-        sequences), ``first-of-others`` (A, B and C left out) and ``rival-first`` (of ambiguous
-        ones, the other scheme's answer is the nearest), with intervals by analogy.
+        Of each layer, kind and method, as `rows_of` names them, with intervals by analogy.
 
     Raises
     ------
@@ -112,8 +116,10 @@ def _of_network(config: AnalogiesConfig) -> Iterator[Row]:
     ]
     decode = None if network.decoder.needs_tree else network.decode
     make = _maker(config, name, "digits", 0)
-    for outcome in evaluate(network.encode, decode, drawn):
-        yield from _rows(make, outcome, "")
+    for outcome in evaluate(
+        network.encode, decode, drawn, methods=config.methods, seed=config.seed
+    ):
+        yield from rows_of(make, outcome, "")
 
 
 def _network(folder: Path) -> tuple[Network, str]:
@@ -154,8 +160,8 @@ def _of_model(config: AnalogiesConfig, progress: Progress) -> Iterator[Row]:
             rows: npt.NDArray[np.floating] = X[[places[_text(s)] for s in sequences]]
             return rows
 
-        for outcome in evaluate(encode, None, drawn):
-            yield from _rows(make, outcome, layer)
+        for outcome in evaluate(encode, None, drawn, methods=config.methods, seed=config.seed):
+            yield from rows_of(make, outcome, layer)
 
 
 def _sequences(analogy: Analogy) -> list[Fillers]:
@@ -179,48 +185,3 @@ def _maker(config: AnalogiesConfig, model: str, of: str, n_layers: int) -> RowMa
         "config": configs.digest(config),
     }
     return RowMaker(fixed, config.seed, "analogy")
-
-
-def _rows(make: RowMaker, outcome: Outcome, layer: str) -> Iterator[Row]:
-    columns: dict[str, npt.NDArray[Any] | None] = {
-        "exact": outcome.exact,
-        "rival": outcome.rival,
-        "cosine": outcome.cosine,
-        "first": outcome.rank == 1,
-        "first-of-others": outcome.rank_of_others == 1,
-        "rival-first": None if outcome.rank_of_rival is None else outcome.rank_of_rival == 1,
-    }
-    for metric, column in columns.items():
-        if column is not None:
-            is_share = column.dtype == np.bool_
-            found = make.share(column) if is_share else make.estimate((1.0, mean_of(column)))
-            yield make.row(layer, "role-analogy", metric, found, kind=outcome.kind)
-
-
-WITH_INTERVAL = ("exact", "first")
-
-
-def analogy_table(results: Results) -> Any:
-    """Lay out the shares by layer and kind, for a terminal."""
-    from rich.table import Table
-
-    metrics = list(dict.fromkeys(row.metric for row in results))
-    note = (
-        "first: D is the nearest of all sequences; of-others: with A, B and C left out; rival: the "
-        "answer of right-to-left roles; a bag of words obeys ltr and rtl alike"
-    )
-    table = Table(caption=note, caption_justify="left", box=None, pad_edge=False)
-    for name in ("layer", "kind", *metrics):
-        table.add_column(name, justify="right", no_wrap=True)
-    lines: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in results:
-        lines.setdefault((row.layer, json.loads(row.setting)["kind"]), {})[row.metric] = row
-
-    def cell(row: Row | None) -> str:
-        if row is None:
-            return ""
-        return bracket(row) if row.metric in WITH_INTERVAL else number(row.value)
-
-    for (layer, kind), found in lines.items():
-        table.add_row(layer, kind, *(cell(found.get(metric)) for metric in metrics))
-    return table

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from probes.errors import InputError
+from probes.roles.analogies.alike import number_vectors
+from probes.roles.analogies.answers import METHODS, Answered, Flags, Floats, Posed, answer
 from probes.roles.analogies.draw import Analogy
 from probes.roles.sequences import Fillers
 
@@ -18,7 +20,7 @@ Encode = Callable[[Sequence[Any]], npt.NDArray[np.floating]]
 Decode = Callable[[npt.NDArray[np.float32], Sequence[int]], Sequences]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """How an encoder does on the analogies of one kind; one value an analogy in each array.
 
@@ -26,27 +28,31 @@ class Outcome:
     ----------
     kind : str
         Of the analogies.
+    n_sequences, n_vectors : int
+        Sequences that may be answers, and how many different vectors they have.
+    answered : tuple of Answered
+        What each method answers.
     cosine : ndarray of shape (n,)
         Between the offsets A − B and C − D.
-    exact : ndarray of bool of shape (n,), or None
-        Whether C − A + B is decoded as D; None without a decoder.
-    rival : ndarray of bool of shape (n,), or None
-        Whether it is decoded as the rival; None without a decoder, or where there is no rival.
-    rank : ndarray of int of shape (n,)
-        The place of D among all candidates by distance from C − A + B, from 1 on.
-    rank_of_others : ndarray of int of shape (n,)
-        The same with A, B and C left out, as is usual. It flatters: read it beside `rank`.
-    rank_of_rival : ndarray of int of shape (n,), or None
-        The place of the rival among all candidates; None where there is no rival.
+    cosine_rival : ndarray of shape (n,), or None
+        The same with the rival for D; None where there is no rival.
+    apart : ndarray of shape (n,), or None
+        The distance between D and its rival, by that between two sequences (the root of its mean
+        square): near 0 the encoder hardly tells them apart, and which of them is answered says
+        more of the vectors' lengths than of places. None where there is no rival.
+    exact, exact_rival : ndarray of bool of shape (n,), or None
+        Whether C − A + B is decoded as D, and as the rival; None without a decoder, or a rival.
     """
 
     kind: str
-    cosine: npt.NDArray[np.float64]
-    exact: npt.NDArray[np.bool_] | None
-    rival: npt.NDArray[np.bool_] | None
-    rank: npt.NDArray[np.int64]
-    rank_of_others: npt.NDArray[np.int64]
-    rank_of_rival: npt.NDArray[np.int64] | None
+    n_sequences: int
+    n_vectors: int
+    answered: tuple[Answered, ...]
+    cosine: Floats
+    cosine_rival: Floats | None
+    apart: Floats | None
+    exact: Flags | None
+    exact_rival: Flags | None
 
 
 def evaluate(
@@ -54,6 +60,9 @@ def evaluate(
     decode: Decode | None,
     analogies: Sequence[Analogy],
     candidates: Sequences = (),
+    *,
+    methods: Sequence[str] = METHODS[:1],
+    seed: int = 0,
 ) -> list[Outcome]:
     """Solve the analogies by vector arithmetic: the encoding of D should be E_C − E_A + E_B.
 
@@ -66,7 +75,11 @@ def evaluate(
     analogies : sequence of Analogy
         Of any kinds.
     candidates : sequence of sequences, optional
-        What D is ranked among, besides all sequences of the analogies of its kind.
+        What may be answers, besides all sequences of the analogies of a kind.
+    methods : sequence of str
+        By which they are answered, of `answers.METHODS`.
+    seed : int
+        Of ties.
 
     Returns
     -------
@@ -76,7 +89,8 @@ def evaluate(
     Raises
     ------
     InputError
-        If the encoder gives another number of vectors than it was given sequences.
+        If there is no such method, or the encoder gives another number of vectors than it was given
+        sequences, or vectors that are not finite.
 
     Notes
     -----
@@ -86,12 +100,15 @@ def evaluate(
     kinds: dict[str, list[Analogy]] = {}
     for analogy in analogies:
         kinds.setdefault(analogy.kind, []).append(analogy)
-    return [_outcome(encode, decode, of_kind, candidates) for of_kind in kinds.values()]
+    outcomes = []
+    for of_kind in kinds.values():
+        posed = _pose(encode, of_kind, candidates)
+        answered = answer(posed, methods, seed)
+        outcomes.append(_outcome(posed, tuple(answered), decode, of_kind))
+    return outcomes
 
 
-def _outcome(
-    encode: Encode, decode: Decode | None, analogies: list[Analogy], candidates: Sequences
-) -> Outcome:
+def _pose(encode: Encode, analogies: list[Analogy], candidates: Sequences) -> Posed:
     places: dict[tuple[Hashable, ...], int] = {}
     for it in analogies:
         for sequence in (it.a, it.b, it.c, it.d, *([it.rival] if it.rival else [])):
@@ -103,46 +120,57 @@ def _outcome(
         raise InputError(
             f"the encoder gave {E.shape} for {len(places)} sequences; expected one row for each"
         )
-    a, b, c, d = (
-        np.array([places[s] for s in column])
-        for column in zip(*((it.a, it.b, it.c, it.d) for it in analogies), strict=True)
-    )
-    left, right, answer = E[a] - E[b], E[c] - E[d], E[c] - E[a] + E[b]
-    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    cosine = (left * right).sum(1) / np.maximum(norms, np.finfo(np.float64).tiny)
-    exact = rival = rank_of_rival = None
-    given = np.stack([a, b, c], 1)
-    rivals = [it.rival for it in analogies if it.rival is not None]
-    if rivals:
-        rank_of_rival, _ = _ranks(E, answer, np.array([places[s] for s in rivals]), given)
+    finite = np.isfinite(E).all(axis=1)
+    if not finite.all():
+        wrong = list(places)[int(np.flatnonzero(~finite)[0])]
+        raise InputError(
+            f"the encoder gave {(~finite).sum()} of {len(E)} sequences vectors that are not "
+            f"finite, such as {wrong!r}; leave out what it cannot encode"
+        )
+    vectors = number_vectors(E)
+    _, first = np.unique(vectors, return_index=True)
+    given = np.array([[places[s] for s in (it.a, it.b, it.c)] for it in analogies], np.int64)
+    d = np.array([places[it.d] for it in analogies], np.int64)
+    rivals = np.array([places[it.rival] for it in analogies if it.rival is not None], np.int64)
+    return Posed(E[first][vectors], vectors, given, d, rivals if len(rivals) else None)
+
+
+def _outcome(
+    posed: Posed, answered: tuple[Answered, ...], decode: Decode | None, analogies: list[Analogy]
+) -> Outcome:
+    E = posed.E
+    a, b, c = (E[column] for column in posed.given.T)
+    cosine_rival = apart = exact = exact_rival = None
+    if posed.rival is not None:
+        cosine_rival = _cosine(a - b, c - E[posed.rival])
+        apart = np.linalg.norm(E[posed.d] - E[posed.rival], axis=1) / _between_two(E)
     if decode is not None:
         lengths = [len(it.c) - len(it.a) + len(it.b) for it in analogies]
-        decoded = [tuple(s) for s in decode(answer.astype(np.float32), lengths)]
-        exact = np.array([s == it.d for s, it in zip(decoded, analogies, strict=True)])
-        if rivals:
-            rival = np.array([s == r for s, r in zip(decoded, rivals, strict=True)])
-    ranks = _ranks(E, answer, d, given)
-    return Outcome(analogies[0].kind, cosine, exact, rival, *ranks, rank_of_rival)
+        decoded = [tuple(s) for s in decode((c - a + b).astype(np.float32), lengths)]
+        pairs = list(zip(decoded, analogies, strict=True))
+        exact = np.array([s == it.d for s, it in pairs])
+        if posed.rival is not None:
+            exact_rival = np.array([s == it.rival for s, it in pairs])
+    return Outcome(
+        kind=analogies[0].kind,
+        n_sequences=len(E),
+        n_vectors=int(posed.vectors.max()) + 1,
+        answered=answered,
+        cosine=_cosine(a - b, c - E[posed.d]),
+        cosine_rival=cosine_rival,
+        apart=apart,
+        exact=exact,
+        exact_rival=exact_rival,
+    )
 
 
-_BLOCK = 256
+def _cosine(left: Floats, right: Floats) -> Floats:
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    cosine: Floats = (left * right).sum(1) / np.maximum(norms, np.finfo(np.float64).tiny)
+    return cosine
 
 
-def _ranks(
-    E: npt.NDArray[np.float64],
-    answer: npt.NDArray[np.float64],
-    d: npt.NDArray[np.intp],
-    given: npt.NDArray[np.intp],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Count the candidates at least as near as D, itself included; and without those given."""
-    squares = (E**2).sum(1)
-    ranks, others = [], []
-    for start in range(0, len(d), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        distance = squares - 2 * answer[rows] @ E.T
-        nearer = distance <= np.take_along_axis(distance, d[rows, None], 1)
-        ranks.append(nearer.sum(1))
-        np.put_along_axis(nearer, given[rows], False, 1)
-        np.put_along_axis(nearer, d[rows, None], True, 1)  # if D is one of them, it stays
-        others.append(nearer.sum(1))
-    return np.concatenate(ranks), np.concatenate(others)
+def _between_two(E: Floats) -> float:
+    """Give the root mean square distance between two sequences; a tiny one if all are equal."""
+    squares = 2 * len(E) / (len(E) - 1) * np.square(E - E.mean(axis=0)).sum(axis=1).mean()
+    return max(float(np.sqrt(squares)), np.finfo(np.float64).tiny)
