@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from probes.analogy.offsets import deranged, are_directions, concentration
+from probes.analogy.offsets import are_directions, concentration, deranged
 
 
 def relation(n=20, width=10, common=1.0, noise=0.0, seed=0):
