@@ -142,8 +142,8 @@ def split_change(
     With the inputs' reduced singular value decomposition X = U S Vᵀ, cut at the rank: the part
     within is Δ V Vᵀ. A step of gradient descent on a loss of the layer's outputs is a sum of
     outer products with inputs, so that the whole change lies within, with momentum too (Kumar
-    et al. 2022, §3). What lies across is the doing of weight decay, of Adam, or of inputs that were not
-    given, as when the layers below moved. Cost O(n_units n_inputs²).
+    et al. 2022, §3). What lies across is the doing of weight decay, of Adam, or of inputs that
+    were not given, as when the layers below moved. Cost O(n_units n_inputs²).
     """
     given = np.asarray(inputs)
     X = _features(given, "inputs")
