@@ -20,7 +20,8 @@ SETTLED = 1e-9
 length at the start where that is more."""
 
 _RTOL, _ATOL = 1e-11, 1e-13
-_LONGEST = 1e8  # in units of the fastest change at the start
+_BETWEEN = 4  # points to a step, so that a drawing has no corners
+_LONGEST = 1e12  # in units of the fastest change at the start
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Flow:
     Parameters
     ----------
     times : ndarray of shape (n_times,)
-        From 0 on; the solver's steps.
+        From 0 on; the solver's steps, and some between.
     v : ndarray of shape (n_times, k)
         The head at each time.
     B : ndarray of shape (n_times, k, d)
@@ -232,11 +233,15 @@ def _flow(X: Floats, Y: Floats, v: Floats, B: Floats, *, head_only: bool) -> Flo
         return Flow(np.zeros(1), v[None].copy(), B[None].copy())
     end = _LONGEST / (span**2 * size**2 + scale)
     found = solve_ivp(
-        slope, (0, end), start, method="DOP853", rtol=_RTOL, atol=_ATOL, events=unsettled
-    )
+        slope, (0, end), start, method="DOP853", rtol=_RTOL, atol=_ATOL, events=unsettled,
+        dense_output=True,
+    )  # fmt: skip
     if found.status != 1:
         raise EnvironmentFailure(f"the gradient flow found no end: {found.message}")
-    return Flow(found.t, found.y[:k].T, found.y[k:].T.reshape(-1, *B.shape))
+    steps = np.arange(len(found.t))
+    times = np.interp(np.arange(_BETWEEN * steps[-1] + 1) / _BETWEEN, steps, found.t)
+    way = found.sol(times).T
+    return Flow(times, way[:, :k], way[:, k:].reshape(-1, *B.shape))
 
 
 def _checked(
