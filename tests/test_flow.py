@@ -126,14 +126,21 @@ def test_the_error_of_fine_tuning_is_bounded_from_below_at_all_times(epsilon):
     assert max(bounds) > 0.01  # it says something
 
 
-def test_the_bound_is_its_formula():
+@pytest.mark.parametrize("v", [0.5, 1.9])  # far from v* = 2, and near: another term is the least
+def test_the_bound_is_its_formula(v):
     X = np.eye(3)[:1]
     B = np.array([[0.6, 0.8, 0.0]])
-    phi = np.sqrt(abs((0.5 * 2) ** 2 - (2 * 2) ** 2))  # v = .5, v* = 2
-    assert distortion_bound(X, [0.5], B, [2.0], B) == pytest.approx(
-        0.8 * min(phi, phi**2 / 2) / 9, rel=1e-12
-    )
-    assert distortion_bound(X, [0.5], -B, [2.0], B) == distortion_bound(X, [-0.5], B, [2.0], B)
+    phi = np.sqrt(abs((v * 2) ** 2 - (2 * 2) ** 2))
+    assert (phi < phi**2 / 2) == (v == 0.5)
+    expected = 0.8 * min(phi, phi**2 / 2) / 9
+    assert distortion_bound(X, [v], B, [2.0], B) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_bound_does_not_depend_on_how_the_true_features_are_turned():
+    X, _, v_star, B_star, B, rng = problem(6, 0.01)
+    v, turn = rng.normal(size=K), rows(K, K, rng)
+    there = distortion_bound(X, v, B, v_star, B_star)
+    assert distortion_bound(X, v, B, turn @ v_star, turn @ B_star) == pytest.approx(there)
 
 
 def test_the_rotation_of_features_is_no_error():

@@ -87,6 +87,8 @@ def test_numbers_that_are_equal_stay_as_they_are_infinite_ones_too():
     mask = torch.tensor([-torch.inf, 0.1, 7e-45])
     for alpha in (0.1, 0.3, 0.7):
         assert torch.equal(interpolate({"m": mask}, {"m": mask}, alpha)["m"], mask)
+    drawn = torch.randn(1000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(interpolate({"m": drawn}, {"m": drawn}, 0.1)["m"], drawn)
 
 
 def test_a_counter_is_rounded_and_keeps_its_type():
