@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "examine a model: are its vectors right?",
     "roles": "role schemes: print them, probe for them, decompose encodings by them",
     "analogy": "solve analogies, king - queen = man - woman, by arithmetic on word vectors",
+    "toy": "why fine-tuning can lose what linear probing keeps: two layers, in the plane",
     "report": "make the tables and the page again, from any set of runs",
     "tasks": "list the tasks, or the options of one",
     "verify": "check an activation store, byte by byte",
@@ -94,6 +95,7 @@ def _dispatch(arguments: list[str]) -> None:
             "doctor": _doctor,
             "roles": _roles,
             "analogy": _analogy,
+            "toy": _toy,
             "report": _report,
             "tasks": _tasks,
             "verify": _verify,
@@ -183,6 +185,12 @@ def _print_analogies(folder: str, page: Path) -> None:
         for table in tables(*found, console.width):
             console.print(table)
     print(f"report: {page}")
+
+
+def _toy(arguments: list[str]) -> None:
+    from probes.cli_transfer import toy
+
+    toy(arguments)
 
 
 def _report(arguments: list[str]) -> None:

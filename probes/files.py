@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,18 @@ import xxhash
 from probes.errors import EnvironmentFailure, InputError
 
 
-def write_whole(path: Path, content: bytes | npt.NDArray[Any]) -> str:
+def write_whole(
+    path: Path, content: bytes | npt.NDArray[Any] | Iterable[bytes | memoryview]
+) -> str:
     """Write a file so that it stands under its name whole or not at all.
 
     Parameters
     ----------
     path : Path
         In a folder that exists.
-    content : bytes or ndarray
-        An array is written in numpy's format.
+    content : bytes, ndarray or iterable of bytes
+        An array is written in numpy's format; pieces are written one after another, and each is
+        asked for when the one before it is on the disk.
 
     Returns
     -------
@@ -40,19 +44,22 @@ def write_whole(path: Path, content: bytes | npt.NDArray[Any]) -> str:
         with open(part, "wb") as file:
             if isinstance(content, bytes):
                 file.write(content)
-            else:
+            elif isinstance(content, np.ndarray):
                 # Not np.save: on a full disk it fails without saying that it was the disk.
                 content = np.ascontiguousarray(content)
                 header = np.lib.format.header_data_from_array_1_0(content)
                 np.lib.format.write_array_header_1_0(file, header)
                 file.write(content.data)
+            else:
+                for piece in content:
+                    file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         digest = digest_of(part)
         part.rename(path)
-    except OSError as error:
+    except BaseException as error:  # of making the pieces, too, or an interruption
         part.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise EnvironmentFailure(
                 f"the disk is full: {path} could not be written; make room, or choose another "
                 "disk (--store), then run the same command again: it goes on where it stopped"

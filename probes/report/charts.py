@@ -96,7 +96,7 @@ def layer_chart(summary: Summary) -> Chart:
 
 def layer_layout(layers: list[str], title: str) -> Chart:
     """Lay a number out over layers, whose names are `plain` already."""
-    layout = axes("layer", title, height=430)
+    layout = axes_layout("layer", title, height=430)
     layout["xaxis"] |= {"tickvals": list(range(len(layers))), "ticktext": layers}
     layout["hovermode"] = "x"
     return layout
@@ -122,7 +122,9 @@ def confusion_chart(found: Answers) -> Chart:
         percent = [[f"{100 * x:.0f}" if x >= 0.005 else "" for x in row] for row in shares]
         heat |= {"text": percent, "texttemplate": "%{text}"}
     crowded = size > MOST_NUMBERED
-    layout = axes("predicted", "gold", height=(200 + 17 * size) if crowded else 220 + 32 * size)
+    layout = axes_layout(
+        "predicted", "gold", height=(200 + 17 * size) if crowded else 220 + 32 * size
+    )
     axis = {
         "tickvals": places, "ticktext": [plain(name, 18) for name in found.classes],
         "showgrid": False, "tickfont": {"size": 10 if crowded else 13},
@@ -136,7 +138,7 @@ def value_chart(found: Answers) -> Chart:
     """Draw predicted against gold values: points, or their density where there are many."""
     low = float(min(found.gold.min(), found.predicted.min()))
     high = float(max(found.gold.max(), found.predicted.max()))
-    layout = axes("gold", "predicted", height=460)
+    layout = axes_layout("gold", "predicted", height=460)
     if len(found.gold) <= MOST_POINTS:
         hover = [
             f"{plain(text)}<br>gold {gold:.4g}<br>predicted {predicted:.4g}"
@@ -185,8 +187,8 @@ def _heatmap(x: list[Any], y: list[Any], z: list[Any], hover: list[Any], title: 
     }  # fmt: skip
 
 
-def axes(x: str, y: str, height: int) -> Chart:
-    """Lay out two axes by their titles, in the look of all figures; the height is in pixels."""
+def axes_layout(x: str, y: str, height: int) -> Chart:
+    """Lay out two axes by their titles, `plain` already; the height is in pixels."""
 
     def axis(title: str) -> Chart:
         return {

@@ -68,12 +68,17 @@ def layer_curve(summary: Summary) -> Figure:
 
 
 def save_layer_curve(summary: Summary, path: str | Path) -> None:
-    """Write the layer curve, whole or not at all, and the same bytes every time.
+    """Write the layer curve of a task; as `save_figure`."""
+    save_figure(layer_curve(summary), path)
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure, whole or not at all, and the same bytes every time.
 
     Parameters
     ----------
-    summary : Summary
-        The task.
+    figure : matplotlib Figure
+        What is drawn.
     path : str or Path
         Ending in ``.png``, ``.pdf`` or ``.svg``.
 
@@ -91,7 +96,7 @@ def save_layer_curve(summary: Summary, path: str | Path) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with matplotlib.rc_context({"svg.hashsalt": "layerprobes", "svg.fonttype": "none"}):
-            layer_curve(summary).savefig(part, format=path.suffix[1:], metadata=dated)
+            figure.savefig(part, format=path.suffix[1:], metadata=dated)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probes.report.charts import axes, layer_layout, plain
+from probes.report.charts import axes_layout, layer_layout, plain
 from probes.report.series import COLOURS
 from probes.report.shell import Chart
 from probes.report.words import bracket, number
@@ -59,7 +59,7 @@ def method_chart(filtered: Mapping[str, Row], honest: Mapping[str, Row]) -> Char
                 },
             }
         )
-    layout = axes("accuracy", "", height=90 + 34 * len(methods))
+    layout = axes_layout("accuracy", "", height=90 + 34 * len(methods))
     layout["xaxis"] |= {"showgrid": True, "rangemode": "tozero"}
     ticks = {"tickvals": list(range(len(methods))), "ticktext": [plain(m) for m in methods]}
     layout["yaxis"] |= ticks
@@ -148,7 +148,7 @@ def pairs_chart(pictures: Mapping[str, pd.DataFrame]) -> Chart:
                 trace["marker"]["size"] = value
             else:
                 trace[key] = value
-    layout = axes("", "", height=560)
+    layout = axes_layout("", "", height=560)
     layout["margin"] |= {"t": 60}
     layout["xaxis"] |= {"title": {"text": _title(first)["xaxis.title.text"], "standoff": 8}}
     layout["yaxis"] |= {"scaleanchor": "x", "scaleratio": 1}

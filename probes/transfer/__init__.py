@@ -1,0 +1,1 @@
+"""Adapting a pretrained model: weights between models, soups, calibration, robustness, theory."""
