@@ -263,9 +263,9 @@ def test_with_a_frozen_encoder_averaging_weights_averages_outputs(tmp_path):
 
 
 def averaging(folder):
-    """For a process of its own: average two files of 64 MB, in 16 tensors."""
+    """For a process of its own: average two files of 128 MB, in 32 tensors."""
     for k in range(2):
-        tensors = {f"t{i}": torch.full((1 << 20,), float(i + k)) for i in range(16)}
+        tensors = {f"t{i}": torch.full((1 << 20,), float(i + k)) for i in range(32)}
         saved(folder / str(k), tensors)
         del tensors
     return lambda: interpolate_files(folder / "0", folder / "1", 0.5, folder / "out")
@@ -273,6 +273,6 @@ def averaging(folder):
 
 def test_averaging_files_holds_little_more_than_the_two_that_are_read(tmp_path):
     before, highest = peak(averaging, tmp_path)
-    assert highest - before < 2.5 * 64
+    assert highest - before < 2.75 * 128
     middle = safetensors.torch.load_file(tmp_path / "out")
-    assert all((middle[f"t{i}"] == i + 0.5).all() for i in range(16))
+    assert all((middle[f"t{i}"] == i + 0.5).all() for i in range(32))
