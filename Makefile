@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 MODEL := models/all-MiniLM-L6-v2
 WEIGHTS := 53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
-FOLDERS := probes probes/analogy probes/diagnostic probes/doctor probes/encoders probes/report probes/roles $(wildcard probes/roles/*/) probes/states tasks
+FOLDERS := probes probes/analogy probes/diagnostic probes/doctor probes/encoders probes/report probes/roles $(wildcard probes/roles/*/) probes/states probes/transfer tasks
 export HF_HUB_OFFLINE ?= 1
 
 .PHONY: demo test test-oldest test-slow families ranks bench lint format clean

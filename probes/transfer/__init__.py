@@ -1,0 +1,1 @@
+"""Adapting a pretrained model: linear probing, fine-tuning, one after the other."""
