@@ -73,7 +73,7 @@ class Features(Protocol):
         ...
 
     def settings(self) -> dict[str, Any]:
-        """Give what ``from_pretrained`` needs beside the folder: pooling, length, …"""
+        """Give what ``from_pretrained`` needs beside the folder: pooling, length and so on."""
         ...
 
 
