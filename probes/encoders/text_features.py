@@ -233,7 +233,7 @@ class TextFeatures:
 
     def save(self, folder: Path) -> None:
         """Write configuration, weights and tokenizer, as plain transformers reads them."""
-        self._whole.save_pretrained(folder)
+        self._whole.save_pretrained(folder, max_shard_size="10TB")  # one file, always
         self._tokenizer.save_pretrained(folder)
 
     def settings(self) -> dict[str, Any]:
