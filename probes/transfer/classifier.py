@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -254,7 +255,9 @@ class Classifier:
             for module, mode in modes.items():
                 module.training = mode
 
-    def feature_matrix(self, items: Sequence[Any], batch_size: int = BATCH) -> tuple[Any, int]:
+    def feature_matrix(
+        self, items: Sequence[Any], batch_size: int = BATCH, share: tuple[int, int] = (0, 1)
+    ) -> tuple[npt.NDArray[np.float32], int]:
         """Compute the features of items, in evaluation mode.
 
         Parameters
@@ -263,6 +266,9 @@ class Classifier:
             Texts or images.
         batch_size : int
             Items of a pass.
+        share : (int, int)
+            Number of this process and of all: it computes every so manieth batch, the other rows
+            are zero.
 
         Returns
         -------
@@ -271,10 +277,11 @@ class Classifier:
         n_cut : int
             Items of which some was left out.
         """
-        X = np.empty((len(items), self.features.width), dtype=np.float32)
+        X = np.zeros((len(items), self.features.width), dtype=np.float32)
         n_cut = 0
         with self.evaluating():
-            for rows in _batches(items, batch_size, self.features.kind == "text"):
+            batches = _batches(items, batch_size, self.features.kind == "text")
+            for rows in itertools.islice(batches, share[0], None, share[1]):
                 batch = self.features.collate([items[k] for k in rows])
                 n_cut += int(batch["cut"].sum()) if "cut" in batch else 0
                 X[rows] = self.features(batch).float().cpu().numpy()

@@ -71,7 +71,7 @@ def _add_head(classifier: Classifier, path: Path) -> None:
     if not path.is_file():
         raise InputError(f"the network wrote no {WEIGHTS}; it cannot be saved as a classifier")
     with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
+        metadata = {**(file.metadata() or {}), **_identity(classifier)}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for part, name in HEAD.items():
         tensors[name] = getattr(classifier.head, part).detach().cpu().contiguous()
@@ -80,6 +80,13 @@ def _add_head(classifier: Classifier, path: Path) -> None:
     with open(part_path, "rb") as written:
         os.fsync(written.fileno())
     part_path.replace(path)
+
+
+def _identity(classifier: Classifier) -> dict[str, str]:
+    """What the file itself says, so that weights of two kinds are never averaged unawares."""
+    about = classifier.about()
+    classes = json.dumps(about["classes"], ensure_ascii=False)
+    return {"architecture": about["architecture"], "classes": classes}
 
 
 def load_classifier(folder: Path, classes: Sequence[str] | None = None) -> Classifier:
