@@ -123,7 +123,7 @@ def linear_probe(
     if not Cs or not all(0 < C < float("inf") for C in Cs):
         raise InputError(f"Cs {tuple(Cs)}: expected one or more positive numbers")
     processes = processes or Processes.join()
-    parts = {s: labelled(task, s, classes) for s in ("train", "dev")}  # type: ignore[arg-type]
+    parts = {s: labelled(task, s, classes) for s in ("train", "dev")}
     classifier = classifier.copy().to(processes.device)
     found = {s: features_of(classifier, part, batch_size, processes) for s, part in parts.items()}
     order = sorted(Cs)
