@@ -70,6 +70,17 @@ def class_names(task: Task) -> tuple[str, ...]:
     return found
 
 
+def require_classes(classes: Sequence[str], task: Task) -> tuple[str, ...]:
+    """Refuse a task to train on whose classes are not a classifier's, in its order."""
+    found = class_names(task)
+    if found != tuple(classes):
+        raise InputError(
+            f"the classifier's classes are {', '.join(classes)}, the task's {', '.join(found)}; "
+            "make the classifier with `class_names(task)`"
+        )
+    return found
+
+
 def labelled(task: Task, split: Split, classes: Sequence[str]) -> LabelledItems:
     """Take the labelled items of a split.
 

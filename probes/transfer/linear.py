@@ -22,7 +22,8 @@ from probes.diagnostic.logistic import fit_logistic
 from probes.errors import InputError
 from probes.task import Task
 from probes.transfer.classifier import BATCH, Classifier
-from probes.transfer.examples import LabelledItems, class_names, labelled
+from probes.transfer.examples import labelled, require_classes
+from probes.transfer.passes import features_of
 from probes.transfer.processes import Processes
 
 CS: tuple[float, ...] = tuple(float(c) for c in np.logspace(-7, 2, 50))
@@ -114,12 +115,7 @@ def linear_probe(
     For two classes scikit-learn has one row of weights where this has two that differ by it; C
     means the same: the same probabilities, and an objective of the same value.
     """
-    classes = class_names(task)
-    if classes != classifier.classes:
-        raise InputError(
-            f"the classifier's classes are {', '.join(classifier.classes)}, the task's "
-            f"{', '.join(classes)}; make the classifier with `class_names(task)`"
-        )
+    classes = require_classes(classifier.classes, task)
     if not Cs or not all(0 < C < float("inf") for C in Cs):
         raise InputError(f"Cs {tuple(Cs)}: expected one or more positive numbers")
     processes = processes or Processes.join()
@@ -133,38 +129,6 @@ def linear_probe(
     path = tuple(PathPoint(*row) for row in zip(order, objective, accuracy, converged, strict=True))
     n_cut = sum(n for _, n in found.values())
     return Probed(classifier.with_head(heads[0][chosen], heads[1][chosen]), path, chosen, n_cut)
-
-
-def features_of(
-    classifier: Classifier, part: LabelledItems, batch_size: int, processes: Processes
-) -> tuple[Tensor, int]:
-    """Compute features, each process every so manieth batch: the same batches as one makes alone.
-
-    Parameters
-    ----------
-    classifier : Classifier
-        On this process's device.
-    part : LabelledItems
-        Whose items are read.
-    batch_size : int
-        Items of a pass.
-    processes : Processes
-        All of them get all features.
-
-    Returns
-    -------
-    X : Tensor of shape (n, width), float32
-        On the device.
-    n_cut : int
-        Items of which some was left out.
-    """
-    share = (processes.world.rank, processes.world.size)
-    found, n = classifier.feature_matrix(part.items, batch_size, share)
-    X = torch.from_numpy(found).to(processes.device)
-    n_cut = torch.tensor([n], device=processes.device)
-    processes.total([X])
-    processes.total([n_cut])
-    return X, int(n_cut)
 
 
 def _fit(
