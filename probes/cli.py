@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "examine a model: are its vectors right?",
     "roles": "role schemes: print them, probe for them, decompose encodings by them",
     "analogy": "solve analogies, king - queen = man - woman, by arithmetic on word vectors",
+    "train": "adapt a model to a task: linear probing, fine-tuning, one after the other",
     "report": "make the tables and the page again, from any set of runs",
     "tasks": "list the tasks, or the options of one",
     "verify": "check an activation store, byte by byte",
@@ -94,6 +95,7 @@ def _dispatch(arguments: list[str]) -> None:
             "doctor": _doctor,
             "roles": _roles,
             "analogy": _analogy,
+            "train": _train,
             "report": _report,
             "tasks": _tasks,
             "verify": _verify,
@@ -183,6 +185,12 @@ def _print_analogies(folder: str) -> bool:
         console.print(table)
     print(f"results: {folder}")
     return True
+
+
+def _train(arguments: list[str]) -> None:
+    from probes.cli_transfer import train
+
+    train(arguments)
 
 
 def _report(arguments: list[str]) -> None:

@@ -12,6 +12,7 @@ FLOORS = {
     "probes.__main__": 10,
     "probes.cli": 9,
     "probes.cli_roles": 8,
+    "probes.cli_transfer": 8,
     "probes.flags": 3,
     "probes.bars": 1,
     "probes.robustness": 7,

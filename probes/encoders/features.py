@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -123,6 +124,38 @@ def load_features(folder: str | Path) -> Features:
         features: Features = cls.from_pretrained(str(folder), **settings)
     except TypeError as error:
         raise InputError(f"{path} does not fit this version ({error}); save it again") from error
+    return features
+
+
+def pretrained(kind: FeatureKind, name: str, **options: Any) -> Features:
+    """Load a pretrained network as features.
+
+    Parameters
+    ----------
+    kind : {"text", "image"}
+        What its items are.
+    name : str
+        Folder, or name on the hub.
+    **options
+        Of ``from_pretrained`` of that kind; those that are None are left to it.
+
+    Returns
+    -------
+    Features
+        In evaluation mode.
+
+    Raises
+    ------
+    InputError
+        If it cannot be loaded, or the kind has no such option.
+    """
+    cls: Any = _class_of(kind)
+    given = {key: value for key, value in options.items() if value is not None}
+    known = list(inspect.signature(cls.from_pretrained).parameters)
+    for key in given:
+        if key not in known:
+            raise unknown(f"option of {kind} features", key, known[1:])
+    features: Features = cls.from_pretrained(name, **given)
     return features
 
 
