@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "examine a model: are its vectors right?",
     "roles": "role schemes: print them, probe for them, decompose encodings by them",
     "analogy": "solve analogies, king - queen = man - woman, by arithmetic on word vectors",
+    "train": "adapt a model to a task: linear probing, fine-tuning, one after the other",
     "toy": "why fine-tuning can lose what linear probing keeps: two layers, in the plane",
     "report": "make the tables and the page again, from any set of runs",
     "tasks": "list the tasks, or the options of one",
@@ -95,6 +96,7 @@ def _dispatch(arguments: list[str]) -> None:
             "doctor": _doctor,
             "roles": _roles,
             "analogy": _analogy,
+            "train": _train,
             "toy": _toy,
             "report": _report,
             "tasks": _tasks,
@@ -191,6 +193,12 @@ def _toy(arguments: list[str]) -> None:
     from probes.cli_transfer import toy
 
     toy(arguments)
+
+
+def _train(arguments: list[str]) -> None:
+    from probes.cli_transfer import train
+
+    train(arguments)
 
 
 def _report(arguments: list[str]) -> None:

@@ -2,7 +2,38 @@
 
 from __future__ import annotations
 
-from probes.flags import plain_config
+from probes.flags import plain_config, quieten, task_config
+
+
+def train(arguments: list[str]) -> None:
+    """Run ``probes train``.
+
+    Parameters
+    ----------
+    arguments : list of str
+        What stands behind ``train``.
+
+    Raises
+    ------
+    InputError
+        If it was given what it cannot use.
+    """
+    from probes.transfer.config import TrainConfig
+
+    config = task_config(TrainConfig, "train", arguments)
+    quieten()
+    from rich.console import Console
+
+    from probes.bars import Bars
+    from probes.transfer.job import run_train
+    from probes.transfer.tables import tables
+
+    with Bars() as bars:
+        results = run_train(config, bars)
+    if results is not None:
+        for table in tables(results):
+            Console(highlight=False).print(table)
+        print(f"results: {config.out}")
 
 
 def toy(arguments: list[str]) -> None:

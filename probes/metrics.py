@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-Metric = Literal["accuracy", "macro-f1", "r2", "spearman"]
+Metric = Literal["accuracy", "macro-f1", "mcc", "r2", "spearman"]
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
@@ -53,6 +53,14 @@ def macro_f1(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     return _alone("macro-f1", gold, predicted)
 
 
+def mcc(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
+    """Correlation of two classes, 0 and 1, with their predictions; NaN where either is constant.
+
+    Matthews's coefficient, as scikit-learn's ``matthews_corrcoef`` but for its 0 in place of NaN.
+    """
+    return _alone("mcc", gold, predicted)
+
+
 def r2(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     """Share of the variance of gold that the predictions account for; NaN for a constant gold.
 
@@ -73,10 +81,10 @@ def measure(
 
     Parameters
     ----------
-    metric : {"accuracy", "macro-f1", "r2", "spearman"}
+    metric : {"accuracy", "macro-f1", "mcc", "r2", "spearman"}
         What is computed.
     gold, predicted : array_like of shape (n_units,)
-        Classes for the first two metrics, finite numbers for the others.
+        Classes for the first two metrics, 0 and 1 for ``"mcc"``, finite numbers for the others.
     codes : ndarray of shape (n_units,), int64
         The group of each unit, 0 … n_groups - 1.
     n_groups : int
@@ -92,7 +100,8 @@ def measure(
     if metric == "macro-f1":
         return _macro_f1(*_class_codes(gold, predicted), codes, n_groups)
     numbers = np.asarray(gold, np.float64), np.asarray(predicted, np.float64)
-    return (_r2 if metric == "r2" else _spearman)(*numbers, codes, n_groups)
+    by_metric = {"mcc": _mcc, "r2": _r2, "spearman": _spearman}
+    return by_metric[metric](*numbers, codes, n_groups)
 
 
 def _alone(metric: Metric, gold: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
@@ -132,6 +141,25 @@ def _macro_f1(gold: Codes, predicted: Codes, codes: Codes, n_groups: int) -> Sta
     influence = scale[gold] * hit - share[gold] - share[predicted]
     value = float(mean_f1(total, used))
     return Statistic(value, influence, lambda w: mean_f1(w @ hits, w @ uses))
+
+
+def _mcc(gold: Floats, predicted: Floats, codes: Codes, n_groups: int) -> Statistic:
+    columns = (np.ones(len(gold)), gold, predicted, gold * predicted)
+    sums = np.stack([np.bincount(codes, column, n_groups) for column in columns], axis=1)
+
+    def correlate(weights: Floats) -> Floats:
+        n, a, b, both = (weights @ sums).T
+        spread = a * (n - a) * b * (n - b)
+        found = np.full(len(n), np.nan)
+        np.divide(n * both - a * b, np.sqrt(spread.clip(min=0)), out=found, where=spread > 0)
+        return found
+
+    value = float(correlate(np.ones((1, n_groups)))[0])
+    if np.isnan(value):
+        return Statistic(value, np.zeros(len(gold)), correlate)
+    x, y = ((column - column.mean()) / column.std() for column in (gold, predicted))
+    influence = (x * y - value / 2 * (x * x + y * y)) / len(gold)
+    return Statistic(value, influence, correlate)
 
 
 def _r2(gold: Floats, predicted: Floats, codes: Codes, n_groups: int) -> Statistic:

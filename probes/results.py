@@ -35,20 +35,22 @@ class Row:
     method : str
         What gave the answer: ``"probe"``, ``"probe-random-model"``, ``"control-task"``,
         ``"permuted-labels"``, ``"majority"``, ``"word-identity"``, ``"bag-of-words"``,
-        ``"length"``.
+        ``"length"``; of a model that was adapted ``"lp"``, ``"ft"``, ``"lp-ft"``.
     setting : str
         The method's settings as JSON, such as ``{"penalty": 0.001}``.
     split : str
         ``"train"``, ``"dev"`` or ``"test"``; the part of it after a slash, where it is not the
         whole: ``"test/seen"``, ``"test/unseen"`` (word types of the training split),
-        ``"test/first"`` (the words that texts begin with).
+        ``"test/first"`` (the words that texts begin with). A test set out of distribution is
+        ``"ood/…"`` with its name.
     metric : str
-        ``"accuracy"``, ``"macro-f1"``, ``"r2"``, ``"spearman"``, or the differences
+        ``"accuracy"``, ``"macro-f1"``, ``"mcc"``, ``"r2"``, ``"spearman"``, or the differences
         ``"selectivity"`` and ``"over-random"``.
     value, low, high : float or None
         The number and its 95 % interval; None where there is none.
     interval : str
-        How the interval was made, such as ``"cluster bootstrap by document"``.
+        How the interval was made, such as ``"cluster bootstrap by document"``; another level than
+        95 % stands in it.
     n, n_groups : int
         Number of units and of groups that the number rests on.
     n_asked, n_lost : int

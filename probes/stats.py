@@ -98,10 +98,10 @@ def interval(
 
     Parameters
     ----------
-    metric : {"accuracy", "macro-f1", "r2", "spearman"}
+    metric : {"accuracy", "macro-f1", "mcc", "r2", "spearman"}
         What is estimated.
     gold, predicted : array_like of shape (n_units,)
-        Class codes (int) for the first two metrics, numbers for the others.
+        Class codes (int) for the first two metrics, 0 and 1 for ``"mcc"``, numbers for the others.
     groups : array_like of shape (n_units,)
         The group of each unit, as names or numbers.
     level : float
@@ -132,7 +132,8 @@ def interval(
 
     With fewer groups than `RESAMPLED` holds, or fewer effective groups than `FEWEST_EFFECTIVE`
     (the less of ν and (Σ d_g²)² / Σ d_g⁴): value ± t(ν) √V on a scale without bounds (logit for
-    accuracy and F1, Fisher's z for Spearman, -log(1 - R²) for R²; a difference stays on its own).
+    accuracy and F1, Fisher's z for Spearman and MCC, -log(1 - R²) for R²; a difference stays on its
+    own).
     Else whole groups are resampled, and the quantiles are read not at α/2 but at
     Φ(-t(ν) √(V / Σ d_g²)): the percentile interval, widened by as much as the t is wider than the
     normal (Hesterberg 2015, §5.3; on the cluster bootstrap Davison & Hinkley 1997, §3.8, and
@@ -291,6 +292,8 @@ def _checked(metric: Metric, gold: Any, predicted: Any, codes: Codes, n_groups: 
             f"{metric}: gold has shape {gold.shape}, predicted {predicted.shape}, "
             f"groups {codes.shape}; give one of each a unit"
         )
+    if metric == "mcc" and not np.isin(np.concatenate([gold, predicted]), (0, 1)).all():
+        raise InputError(f"{metric} is of two classes, coded 0 and 1; came others")
     if metric in ("r2", "spearman") and not (np.isfinite(gold) & np.isfinite(predicted)).all():
         raise InputError(f"{metric}: a gold or predicted value is not finite; leave such units out")
     return measure(metric, gold, predicted, codes, n_groups)
@@ -371,7 +374,7 @@ def _t_bounds(metric: Metric | None, value: float, reach: float) -> tuple[float,
     if metric in ("accuracy", "macro-f1") and 0 < value < 1:
         centre, step = np.log(value / (1 - value)), reach / (value * (1 - value))
         low, high = (0.5 + 0.5 * np.tanh((centre + sign * step) / 2) for sign in (-1, 1))
-    elif metric == "spearman" and abs(value) < 1:
+    elif metric in ("spearman", "mcc") and abs(value) < 1:
         centre, step = np.arctanh(value), reach / (1 - value**2)
         low, high = (np.tanh(centre + sign * step) for sign in (-1, 1))
     elif metric == "r2" and value < 1:

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from probes.errors import InputError
 
@@ -101,14 +102,22 @@ class LayerReader:
         self._local = threading.local()
         self._paths: dict[str, str] = {}
         self.blocks: dict[str, list[nn.Module]] = {}
+        self._hooks: list[RemovableHandle] = []
         with torch.inference_mode():
             for stack in stacks:
                 path, blocks = _find_blocks(model, stack, inputs)
                 self._paths[stack.prefix], self.blocks[stack.prefix] = path, blocks
                 for block in blocks:
-                    block.register_forward_pre_hook(self._enter(stack), with_kwargs=True)
-                    block.register_forward_hook(self._leave(stack))
+                    self._hooks += [
+                        block.register_forward_pre_hook(self._enter(stack), with_kwargs=True),
+                        block.register_forward_hook(self._leave(stack)),
+                    ]
             self._describe(inputs, changed)
+
+    def release(self) -> None:
+        """Leave the model as it was found; nothing can be read of it after that."""
+        for hook in self._hooks:
+            hook.remove()
 
     def _describe(self, inputs: dict[str, Any], changed: dict[str, Any]) -> None:
         states: dict[str, Tensor] = {}

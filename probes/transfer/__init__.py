@@ -1,1 +1,1 @@
-"""Adapting a pretrained model: weights between models, soups, calibration, robustness, theory."""
+"""Adapting a pretrained model, and what that did to it: heads, weights, answers under shift."""

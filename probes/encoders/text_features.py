@@ -1,0 +1,241 @@
+"""A Hugging Face text model as features to be trained: the last layer, pooled over a text."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from probes.encoders.batches import Plan, plan_batches
+from probes.encoders.encoder import LayerReader
+from probes.encoders.load import load_model
+from probes.encoders.parts import (
+    Inputs,
+    most_tokens,
+    number_of_ids,
+    part_of,
+    rope_depends_on_length,
+)
+from probes.encoders.stems import stem_of
+from probes.encoders.tokens import Tokens
+from probes.errors import InputError, unknown
+
+TextPooling = Literal["cls", "mean", "last"]
+"""From a text's sub-tokens to its feature."""
+
+ALL = 1 << 40
+"""A budget of tokens that no batch reaches: what is collated is one batch."""
+
+
+class TextFeatures:
+    """A pretrained text model with one pooled vector a text, which may be trained.
+
+    Use `from_pretrained`. Satisfies `probes.encoders.features.Features`; the vectors are those of
+    `probes.encoders.TextEncoder` at its last layer.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        Without a head, as ``AutoModel`` gives it, in float32. Of an encoder-decoder the encoder
+        is read.
+    tokenizer : transformers.PreTrainedTokenizerBase
+        With any backend.
+    name : str
+        What a message calls the model.
+    pooling : {"cls", "mean", "last"}, optional
+        By default the mean, and the last sub-token of a causal model.
+    max_length : int, optional
+        The most sub-tokens of a text; longer ones are cut. Without it they are refused.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        What is run and trained.
+    width : int
+        Of a feature.
+    pooling : {"cls", "mean", "last"}
+        As chosen.
+    """
+
+    kind: Literal["text"] = "text"
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        pooling: TextPooling | None = None,
+        max_length: int | None = None,
+    ) -> None:
+        if pooling is not None and pooling not in get_args(TextPooling):
+            raise unknown("pooling of a text", pooling, get_args(TextPooling))
+        self._whole, self._tokenizer, self._name = model, tokenizer, name
+        self.module, stacks = part_of(model, None, name)
+        if rope_depends_on_length(self.module.config.get_text_config()):
+            raise InputError(
+                f"the vectors of {name!r} depend on the longest text of a batch (its rotary "
+                "embeddings change with the length), so batches cannot be trained on; give another"
+            )
+        self.module.eval().requires_grad_(False)
+        n_ids = number_of_ids(self.module)
+        trials = self._inputs(torch.device("cpu")).trials(n_ids)
+        reader = LayerReader(self.module, stacks, *trials)
+        reader.release()
+        self._path = reader.semantics["blocks"]
+        with torch.inference_mode():
+            self._stem = stem_of(self.module, reader.blocks[""], lambda: self.module(**trials[0]))
+        self.width = reader.widths[reader.names[-1]]
+        self._is_causal = reader.is_causal
+        self._tokens = Tokens(tokenizer, name=name, n_ids=n_ids, is_causal=reader.is_causal)
+        self._max_length = max_length
+        self._limit = most_tokens(self.module, tokenizer, max_length)
+        pad = tokenizer.pad_token_id
+        self._pad_id = pad if pad is not None and pad < n_ids else 0  # it is masked
+        default: TextPooling = "last" if reader.is_causal else "mean"
+        self.pooling: TextPooling = pooling or default
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        pooling: TextPooling | None = None,
+        max_length: int | None = None,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+    ) -> TextFeatures:
+        """Load a model from a folder, or by its name on the Hugging Face hub.
+
+        Parameters
+        ----------
+        name : str
+            A folder with ``config.json``, or a name such as ``"bert-base-uncased"``.
+        pooling, max_length
+            As in the class.
+        revision : str, optional
+            Commit, branch or tag on the hub.
+        trust_remote_code : bool
+            Whether code that comes with the model may run. Off unless asked.
+
+        Returns
+        -------
+        TextFeatures
+            In evaluation mode, float32.
+
+        Raises
+        ------
+        InputError
+            If there is no such model, it is not a text model, its checkpoint lacks some of the
+            weights, or an option does not fit it.
+        """
+        where = {"revision": revision, "trust_remote_code": trust_remote_code}
+        model, tokenizer, _ = load_model(name, where, dtype="float32")
+        return cls(model, tokenizer, name=name, pooling=pooling, max_length=max_length)
+
+    def collate(self, items: Sequence[Any]) -> dict[str, Tensor]:
+        """Cut texts into sub-tokens and lay them out as one batch, padded on the right.
+
+        Parameters
+        ----------
+        items : sequence of str
+            At least one.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``input_ids`` and ``attention_mask``, int64 of shape (n, tokens); ``pooled``, bool of
+            the same shape: the positions that a feature is the mean of; ``cut``, bool of shape
+            (n,): the texts that were longer.
+
+        Raises
+        ------
+        InputError
+            If a text is longer than the model allows and no ``max_length`` is set, or it has no
+            sub-tokens.
+        """
+        texts = [str(item) for item in items]
+        plan = self._plan(texts)
+        if len(plan.lost):
+            raise InputError(
+                f"the text {texts[int(plan.lost[0])][:60]!r} has no sub-tokens; leave it out"
+            )
+        (batch,) = plan.batches
+        segments = batch.segments.reduced(self.pooling)
+        pooled = torch.zeros(batch.input_ids.numel(), dtype=torch.bool)
+        pooled[segments.positions] = True
+        place = torch.argsort(batch.units)
+        cut = torch.zeros(len(texts), dtype=torch.bool)
+        cut[torch.from_numpy(plan.cut)] = True
+        return {
+            "input_ids": batch.input_ids[place],
+            "attention_mask": batch.attention_mask[place],
+            "pooled": pooled.view_as(batch.input_ids)[place],
+            "cut": cut,
+        }
+
+    def _plan(self, texts: Sequence[str]) -> Plan:
+        bare = self._is_causal and self._tokens.beginning == "none"
+        return plan_batches(
+            texts,
+            self._tokens.pieces(texts)[0],
+            np.arange(len(texts)),
+            np.array([(0, len(text)) for text in texts], dtype=np.int64),
+            pooling=self.pooling,
+            limit=self._limit,
+            truncation="error" if self._max_length is None else "truncate",
+            budget=ALL,
+            pad_id=self._pad_id,
+            is_causal=self._is_causal,
+            leave_out_first=bare and self.pooling == "mean",
+        )
+
+    def _inputs(self, device: torch.device) -> Inputs:
+        return Inputs(self.module, name=self._name, decodes=False, device=device)
+
+    def __call__(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Compute the features of a batch.
+
+        Parameters
+        ----------
+        batch : mapping of str to Tensor
+            As `collate` lays it out, on any device.
+
+        Returns
+        -------
+        Tensor of shape (n, width)
+            On the module's device, with gradients where these are enabled.
+        """
+        device = next(self.module.parameters()).device
+        inputs = self._inputs(device)(batch["input_ids"], batch["attention_mask"])
+        hidden: Tensor = self.module(**inputs).last_hidden_state
+        pooled = batch["pooled"].to(device, hidden.dtype)
+        total = (pooled[:, None] @ hidden).squeeze(1)
+        return total / pooled.sum(1, keepdim=True)
+
+    def blocks(self) -> list[nn.Module]:
+        """List the embeddings, as one part, and the blocks from the lowest upwards."""
+        stem = nn.ModuleList(self.module.get_submodule(name) for name in self._stem)
+        blocks: Any = self.module.get_submodule(self._path)
+        return [stem, *blocks]
+
+    def copy(self) -> Self:
+        """Make a deep copy; the tokenizer, which nothing changes, is shared."""
+        twin = copy.copy(self)
+        twin._whole = copy.deepcopy(self._whole)
+        twin.module, _ = part_of(twin._whole, None, self._name)
+        return twin
+
+    def save(self, folder: Path) -> None:
+        """Write configuration, weights and tokenizer, as plain transformers reads them."""
+        self._whole.save_pretrained(folder, max_shard_size="10TB")  # one file, always
+        self._tokenizer.save_pretrained(folder)
+
+    def settings(self) -> dict[str, Any]:
+        """Give pooling and length."""
+        return {"pooling": self.pooling, "max_length": self._max_length}

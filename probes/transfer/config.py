@@ -1,0 +1,77 @@
+"""Settings of `probes train`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from probes.errors import InputError, unknown
+from probes.transfer.settings import Change, FinetuneConfig, Training
+
+Method = Literal["lp", "ft", "lp-ft"]
+"""Linear probing; fine-tuning from a drawn head; fine-tuning from the head that was fitted."""
+
+MOST_SEEDS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Adapt a model to a task by linear probing, fine-tuning, or one after the other."""
+
+    model: str
+    """Folder with a Hugging Face model, or its name on the hub."""
+    task: Any
+    """Which task, and its options (`probes tasks` lists them): sentences, or images."""
+    out: str
+    """Folder of the run: results, predictions, classifiers."""
+    ood: tuple[str, ...] = ()
+    """Test sets out of distribution: for each the options of the task that differ, as YAML:
+    "path: other.csv", or "{corruption: noise, severity: 3}". A task may bring some of its own."""
+    method: tuple[Method, ...] = ("lp", "ft", "lp-ft")
+    """lp: the head is fitted, the network stays. ft: all is trained. lp-ft: the head is fitted,
+    then all is trained, norms' statistics and dropout frozen."""
+    rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4)
+    """Learning rates, of which dev chooses one, by the first seed."""
+    seeds: int = 5
+    """Runs at the rate that was chosen."""
+    pooling: str | None = None
+    """How a feature is made of the last layer, such as cls, mean or last; by default as suits the
+    model."""
+    max_length: int | None = None
+    """The most sub-tokens of a text; longer ones are cut, and counted. By default they are
+    refused."""
+    revision: str | None = None
+    """Commit, branch or tag of the model on the hub."""
+    trust_remote_code: bool = False
+    """Let code that comes with the model run."""
+    save: bool = True
+    """Keep the classifier of each run, not only of linear probing."""
+    training: Training = dataclasses.field(default_factory=Training)
+    """How fine-tuning steps."""
+    change: Change = dataclasses.field(default_factory=Change)
+    """What fine-tuning may change, and how far."""
+
+    def __post_init__(self) -> None:
+        for method in self.method:
+            if method not in get_args(Method):
+                raise unknown("method", method, get_args(Method))
+        for name, values in (("method", self.method), ("rates", self.rates)):
+            if not values or len(set(values)) < len(values):
+                raise InputError(f"{name} {values}: give at least one, each once")
+        if not all(0 < rate < math.inf for rate in self.rates):
+            raise InputError(f"rates {self.rates}: expected positive numbers")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise InputError(f"seeds {self.seeds}: expected 1 to {MOST_SEEDS}")
+        self.finetuning("ft", self.rates[0], 0)  # what does not fit together is refused now
+
+    def finetuning(self, method: Method, rate: float, seed: int) -> FinetuneConfig:
+        """Give the settings of one fine-tuning."""
+        return FinetuneConfig(
+            **vars(self.training),
+            lr=rate,
+            seed=seed,
+            change=self.change,
+            norm_and_dropout="frozen" if method == "lp-ft" else "train",
+        )

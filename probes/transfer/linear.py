@@ -1,0 +1,163 @@
+"""Linear probing: a head fitted on features that stay as they are, its penalty chosen on dev.
+
+Kumar et al. (2022), arXiv:2202.10054, §4 and their code: features are computed once, normalised by
+one mean and one deviation of the whole training matrix, logistic regression is fitted at 50
+penalties from C = 1e-7 to 100, the best by accuracy on ID validation is folded back to the head of
+the network. They fit one penalty after the other by scikit-learn; here all are solved together
+(`probes.diagnostic.logistic`), to the same objective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from probes.diagnostic.logistic import fit_logistic
+from probes.errors import InputError
+from probes.task import Task
+from probes.transfer.classifier import BATCH, Classifier
+from probes.transfer.examples import labelled, require_classes
+from probes.transfer.passes import features_of
+from probes.transfer.processes import Processes
+
+CS: tuple[float, ...] = tuple(float(c) for c in np.logspace(-7, 2, 50))
+"""scikit-learn's C, the weight of the summed loss against half the squared weights."""
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """One penalty of the path.
+
+    Parameters
+    ----------
+    C : float
+        As scikit-learn's `LogisticRegression` has it.
+    objective : float
+        Mean training loss in nats, plus the penalty.
+    accuracy : float
+        On dev.
+    converged : bool
+        Whether the solver reached its tolerance.
+    """
+
+    C: float
+    objective: float
+    accuracy: float
+    converged: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Probed:
+    """What linear probing found.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The given one's features with the chosen head.
+    path : tuple of PathPoint
+        From the strongest penalty on.
+    chosen : int
+        Which of them: the most accurate on dev, of equals the strongest.
+    n_cut : int
+        Training and dev items of which some was left out.
+    """
+
+    classifier: Classifier
+    path: tuple[PathPoint, ...]
+    chosen: int
+    n_cut: int
+
+
+def linear_probe(
+    classifier: Classifier,
+    task: Task,
+    *,
+    Cs: Sequence[float] = CS,
+    tol: float = 1e-4,
+    batch_size: int = BATCH,
+    processes: Processes | None = None,
+) -> Probed:
+    """Fit the head of a classifier on frozen features.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Is not changed; its head does not enter.
+    task : Task
+        Over sentences or images; train is fitted, dev chooses.
+    Cs : sequence of float
+        Penalties to try, as scikit-learn's C.
+    tol : float
+        Relative distance from the optimal objective, at every penalty.
+    batch_size : int
+        Items of a pass.
+    processes : Processes, optional
+        Those that share the pass; by default those that a launcher started.
+
+    Returns
+    -------
+    Probed
+        The classifier has the same features, bit for bit.
+
+    Raises
+    ------
+    InputError
+        If the task's classes are not the classifier's, or a penalty is not positive.
+
+    Notes
+    -----
+    For two classes scikit-learn has one row of weights where this has two that differ by it; C
+    means the same: the same probabilities, and an objective of the same value.
+    """
+    classes = require_classes(classifier.classes, task)
+    if not Cs or not all(0 < C < float("inf") for C in Cs):
+        raise InputError(f"Cs {tuple(Cs)}: expected one or more positive numbers")
+    processes = processes or Processes.join()
+    parts = {s: labelled(task, s, classes) for s in ("train", "dev")}
+    classifier = classifier.copy().to(processes.device)
+    found = {s: features_of(classifier, part, batch_size, processes) for s, part in parts.items()}
+    order = sorted(Cs)
+    heads, objective, converged = _fit(found["train"][0], parts["train"].labels, order, tol)
+    accuracy = _accuracies(heads, found["dev"][0], parts["dev"].labels)
+    chosen = int(np.argmax(accuracy))  # of equals the first: the strongest penalty
+    path = tuple(PathPoint(*row) for row in zip(order, objective, accuracy, converged, strict=True))
+    n_cut = sum(n for _, n in found.values())
+    return Probed(classifier.with_head(heads[0][chosen], heads[1][chosen]), path, chosen, n_cut)
+
+
+def _fit(
+    X: Tensor, labels: npt.NDArray[np.int64], Cs: Sequence[float], tol: float
+) -> tuple[tuple[Tensor, Tensor], list[float], list[bool]]:
+    """Solve all penalties on the normalised features; weights of the features themselves."""
+    mean = X.mean(dtype=torch.float64)
+    deviation = (X.double() - mean).square().mean().sqrt()
+    if not deviation > 0:
+        raise InputError("all features are one number; give a network that tells items apart")
+    y = torch.from_numpy(labels).to(X.device)
+    n_classes = int(labels.max()) + 1
+    scale = 2 if n_classes == 2 else 1
+    penalties = [scale / (len(X) * C) for C in Cs]
+    Z = ((X.double() - mean) / deviation).float()
+    fit = fit_logistic(Z, [y], [penalties], tol=tol)
+    weight = fit.coef[0] / deviation
+    bias = fit.intercept[0] - weight.sum(2) * mean
+    return (weight, bias), fit.objective[0].tolist(), fit.converged[0].tolist()
+
+
+def _accuracies(
+    heads: tuple[Tensor, Tensor], X: Tensor, labels: npt.NDArray[np.int64]
+) -> list[float]:
+    """Score each head as the network will compute it: in float32, from the features themselves."""
+    weight, bias = (part.float() for part in heads)
+    y = torch.from_numpy(labels).to(X.device)
+    found: list[Any] = [
+        (torch.addmm(b, X, w.T).argmax(1) == y).double().mean()
+        for w, b in zip(weight, bias, strict=True)
+    ]
+    return [float(value) for value in found]

@@ -1,0 +1,177 @@
+"""One training of a job, in a folder of its own: done once, read after that."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import safe_open
+
+from probes.diagnostic.run import Progress
+from probes.files import sealed, unsealed, write_whole
+from probes.task import Task
+from probes.transfer.checkpoint import FILE
+from probes.transfer.classifier import Classifier, Predictions
+from probes.transfer.evaluate import EvaluationSet, answer
+from probes.transfer.finetune import History, finetune
+from probes.transfer.processes import Processes
+from probes.transfer.settings import FinetuneConfig
+from probes.transfer.stepping import Diverged
+
+RECORD = "record.json"
+ANSWERS = "answers.safetensors"
+CLASSIFIER = "classifier"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a training once it is done.
+
+    Parameters
+    ----------
+    rate : float
+        Its learning rate.
+    seed : int
+        Its seed.
+    accuracy : float
+        On dev, after the best epoch; 0 where it diverged.
+    losses : list of float
+        Of dev, after each epoch, in nats.
+    best : int
+        Number of the best epoch.
+    n_steps : int
+        Steps that were taken.
+    seconds : float
+        That it took.
+    diverged : str
+        Why it came to nothing, where it did.
+    """
+
+    rate: float
+    seed: int
+    accuracy: float
+    losses: list[float]
+    best: int
+    n_steps: int
+    seconds: float
+    diverged: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Trainer:
+    """Trains on one task, in one folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Of all trainings of one method.
+    task : Task
+        What is learnt.
+    processes : Processes
+        Those that train together; the first one writes.
+    progress : Progress
+        Is told how far it is.
+    """
+
+    folder: Path
+    task: Task
+    processes: Processes
+    progress: Progress
+
+    def place(self, config: FinetuneConfig) -> Path:
+        """Give the folder of one training."""
+        return self.folder / f"rate-{config.lr:g}" / f"seed-{config.seed}"
+
+    def record(self, start: Classifier, config: FinetuneConfig) -> Record:
+        """Train, unless it is done, and say how it went."""
+        folder = self.place(config)
+        if (folder / RECORD).is_file():
+            return Record(**unsealed(folder / RECORD))
+        try:
+            _, history = self._trained(start, config)
+        except Diverged as error:
+            record = Record(config.lr, config.seed, 0.0, [], 0, 0, 0.0, str(error))
+        else:
+            record = Record(
+                rate=config.lr,
+                seed=config.seed,
+                accuracy=history.epochs[history.best].accuracy,
+                losses=[epoch.loss for epoch in history.epochs],
+                best=history.best,
+                n_steps=len(history.losses),
+                seconds=history.seconds,
+            )
+        if self.processes.is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / RECORD, sealed(dataclasses.asdict(record)))
+        self.processes.world.wait()
+        return record
+
+    def answers(
+        self,
+        start: Classifier,
+        config: FinetuneConfig,
+        sets: Sequence[EvaluationSet],
+        save: bool,
+    ) -> dict[str, Predictions]:
+        """Let a training that is done answer, unless it has, and keep the answers."""
+        folder = self.place(config)
+        if not (folder / ANSWERS).is_file():
+            classifier, _ = self._trained(start, config)  # is read from its checkpoint
+            found = answers_of(classifier, sets, self.processes)
+            if self.processes.is_first:
+                if save:
+                    classifier.save(folder / CLASSIFIER)
+                write_answers(folder, found)
+            self.processes.world.wait()
+        self.forget(config)
+        return read_answers(folder, sets)
+
+    def forget(self, config: FinetuneConfig) -> None:
+        """Remove a checkpoint that nobody will ask for again."""
+        if self.processes.is_first:
+            (self.place(config) / FILE).unlink(missing_ok=True)
+
+    def _trained(self, start: Classifier, config: FinetuneConfig) -> tuple[Classifier, History]:
+        return finetune(
+            start,
+            self.task,
+            config,
+            folder=self.place(config),
+            processes=self.processes,
+            progress=self.progress,
+        )
+
+
+def answers_of(
+    classifier: Classifier, sets: Sequence[EvaluationSet], processes: Processes
+) -> dict[str, Predictions]:
+    """Let a classifier answer for every set."""
+    home = classifier.device
+    classifier.to(processes.device)
+    found = {part.name: answer(classifier, part.items, processes) for part in sets}
+    classifier.to(home)
+    return found
+
+
+def write_answers(folder: Path, found: dict[str, Predictions]) -> None:
+    """Keep logits, a tensor a set, and how many items were cut."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: torch.from_numpy(answers.logits) for name, answers in found.items()}
+    cut = json.dumps({name: answers.n_cut for name, answers in found.items()})
+    write_whole(folder / ANSWERS, safetensors.torch.save(tensors, {"n_cut": cut}))
+
+
+def read_answers(folder: Path, sets: Sequence[EvaluationSet]) -> dict[str, Predictions]:
+    """Read what `write_answers` wrote."""
+    with safe_open(folder / ANSWERS, framework="pt") as file:
+        cut = json.loads(file.metadata()["n_cut"])
+        return {
+            part.name: Predictions(file.get_tensor(part.name).numpy(), cut[part.name])
+            for part in sets
+        }

@@ -1,0 +1,222 @@
+"""The job `probes train`: rates chosen on dev, several seeds, in and out of distribution."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from commands import run
+from conftest import ROOT
+from probes.errors import InputError
+from probes.flags import task_config
+from probes.registry import task_options
+from probes.results import Results
+from probes.transfer import runs as runs_module
+from probes.transfer.classifier import Classifier
+from probes.transfer.config import TrainConfig
+from probes.transfer.job import run_train
+from probes.transfer.shifts import load_shifts
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    for name, first, n in (("a", 0, 60), ("b", 1000, 24), ("c", 2000, 24)):
+        rows = [
+            f"the old {('dog', 'light')[k % 2]} walks near {first + k} ,{('x', 'y')[k % 2]}"
+            for k in range(n)
+        ]
+        (folder / f"{name}.csv").write_text("\n".join(["text,kind", *rows]) + "\n")
+    return folder
+
+
+def arguments(tiny, home, out, **more):
+    given = {
+        "model": tiny("bert"),
+        "task.name": "table",
+        "task.path": home / "a.csv",
+        "task.label": "kind",
+        "out": out,
+        "rates": ["1e-4", "3e-3"],
+        "seeds": 2,
+        "training.epochs": 2,
+        **more,
+    }
+    flat = []
+    for key, value in given.items():
+        flat += [
+            f"--{key}",
+            *([str(v) for v in value] if isinstance(value, list) else [str(value)]),
+        ]
+    return ["train", *flat]
+
+
+@pytest.fixture(scope="module")
+def done(tiny, home):
+    torch.set_num_threads(1)
+    out = home / "runs" / "x"
+    ood = [f"test: {home / 'b.csv'}", f"{{test: {home / 'c.csv'}}}"]
+    finished = run(*arguments(tiny, home, out, ood=ood))
+    assert finished.code == 0, finished.err
+    return out, finished
+
+
+def contents(out):
+    return {
+        str(p.relative_to(out)): p.read_bytes()
+        for p in sorted(out.rglob("*"))
+        if p.is_file() and p.name != "run.json"
+    }
+
+
+def test_the_budget_is_told_before_and_the_table_after(done):
+    out, finished = done
+    assert "ft: 2 rates, then 2 seeds at one of them: 3 trainings of 6 steps" in finished.err
+    assert finished.err.index("3 trainings") < finished.err.index("dev accuracy")
+    lines = finished.out.splitlines()
+    assert any(line.split()[:1] == ["LP-FT"] for line in lines)
+    assert "OOD mean" in finished.out and f"results: {out}" in finished.out
+
+
+def test_each_method_has_its_rows_and_every_answer_is_kept(done):
+    out, _ = done
+    results = Results.load(out / "results.jsonl")
+    assert {row.method for row in results} == {"lp", "ft", "lp-ft"}
+    splits = {row.split for row in results}
+    assert len(splits) == 4 and sum(split.startswith("ood/test: ") for split in splits) == 2
+    for method, n_seeds in (("lp", 1), ("ft", 2), ("lp-ft", 2)):
+        rows = results.where(method=method, split="test", metric="accuracy")
+        assert len([row for row in rows if row.seed is not None]) == n_seeds
+    kept = pd.read_parquet(out / "predictions.parquet")
+    own = kept[(kept.method == "ft") & (kept.seed == 1) & (kept["set"] == "test")]
+    row = results.one(method="ft", split="test", metric="accuracy", seed=1)
+    assert (own.gold == own.predicted).mean() == row.value and len(own) == row.n
+    assert np.isfinite(np.stack(own.logits)).all()
+
+
+def test_the_rate_is_the_best_on_dev_by_the_first_seed(done):
+    out, _ = done
+    about = json.loads((out / "run.json").read_text())["trainings"]
+    results = Results.load(out / "results.jsonl")
+    for method in ("ft", "lp-ft"):
+        first = [r for r in about[method] if r["seed"] == 0]
+        assert {r["rate"] for r in first} == {1e-4, 3e-3}
+        best = max(first, key=lambda r: (r["accuracy"], -r["rate"]))
+        rows = results.where(method=method, split="dev", metric="accuracy")
+        assert {json.loads(row.setting)["rate"] for row in rows} == {best["rate"]}
+        assert rows[0].value == best["accuracy"]
+
+
+def test_classifiers_are_kept_and_checkpoints_are_not(done):
+    out, _ = done
+    assert not list(out.rglob("checkpoint*"))
+    kept = sorted(p.parent for p in out.rglob("classifier.json"))
+    assert len(kept) == 1 + 2 + 2
+    made = Classifier.load(kept[0])
+    columns = pd.read_parquet(out / "predictions.parquet")
+    own = columns[(columns.method == "ft") & (columns.seed == 0) & (columns["set"] == "test")]
+    logits = made.predict(list(own.name)).logits
+    np.testing.assert_allclose(logits, np.stack(own.logits), rtol=1e-3, atol=1e-4)
+
+
+def test_a_run_that_is_done_is_read_and_trains_nothing(done, tiny, home, monkeypatch):
+    out, _ = done
+    before = contents(out)
+    monkeypatch.setattr(runs_module, "finetune", None)
+    again = run("train", "--config", str(out / "config.yaml"))
+    assert again.code == 0, again.err
+    assert "all 3 trainings are done" in again.err
+    assert contents(out) == before
+
+
+def test_a_run_that_is_interrupted_goes_on_to_the_same_results(done, tiny, home, monkeypatch):
+    out, _ = done
+    other = home / "runs" / "other" / "x"
+    ood = [f"test: {home / 'b.csv'}", f"{{test: {home / 'c.csv'}}}"]
+    finetune, calls = runs_module.finetune, []
+
+    def interrupted(*given, **options):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return finetune(*given, **options)
+
+    monkeypatch.setattr(runs_module, "finetune", interrupted)
+    assert run(*arguments(tiny, home, other, ood=ood)).code == 130
+    assert not (other / "results.jsonl").exists()
+    monkeypatch.setattr(runs_module, "finetune", finetune)
+    assert run(*arguments(tiny, home, other, ood=ood)).code == 0
+    a, b = contents(out), contents(other)
+    for name in ("results.jsonl", "predictions.parquet"):
+        assert a[name] == b[name]
+
+
+def test_a_rate_that_diverges_is_told_and_not_chosen(tiny, home, tmp_path):
+    out = tmp_path / "d"
+    sgd = {"training.optimizer": "sgd", "training.clip": "None", "method": "ft", "seeds": 1}
+    finished = run(*arguments(tiny, home, out, rates=["1e30", "1e-3"], **sgd))
+    assert finished.code == 0, finished.err
+    assert "rate 1e+30: the loss is nan" in finished.err
+    assert {json.loads(row.setting)["rate"] for row in Results.load(out / "results.jsonl")} == {
+        1e-3
+    }
+    failed = run(*arguments(tiny, home, tmp_path / "e", rates=["1e30"], **sgd))
+    assert failed.code == 2 and "no rate came to anything" in failed.err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"method": "lpft"}, "lpft"),
+        ({"rates": ["1e-4", "1e-4"]}, "each once"),
+        ({"seeds": 0}, "seeds 0: expected 1"),
+        ({"ood": ["nonsense"]}, "expected options of the task"),
+        ({"ood": ["tset: b.csv"]}, "'tset'"),
+        ({"ood": ["{test: "]}, "is no YAML"),
+        ({"task.unit": "word", "task.words": "text", "task.label": "text"}, "whole items"),
+        ({"change.spd": 0.1, "training.weight-decay": 0.1}, "drop one of the two"),
+        ({"pooling": "max"}, "'max'"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_anything_is_trained(
+    tiny, home, tmp_path, more, words
+):
+    finished = run(*arguments(tiny, home, tmp_path / "x", **more))
+    assert finished.code == 2
+    assert words in finished.err
+    assert not (tmp_path / "x" / "runs").exists()
+
+
+def test_labellings_are_no_shifts(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "text,a,b\n" + "".join(f"w {k},{k % 2},{k % 3}\n" for k in range(40))
+    )
+    options = task_options("table")(path=str(tmp_path / "t.csv"), label=("a", "b"))
+    with pytest.raises(InputError, match=r"several labellings \(a, b\)"):
+        load_shifts(options, ())
+
+
+def test_a_task_brings_its_own_shifts(data):
+    options = task_options("glue")(path=str(data / "cola"), ood=True)
+    task, shifts = load_shifts(options, ())
+    assert task.title == "CoLA" and list(shifts) == ["CoLA, out of domain"]
+
+
+def test_the_file_in_configs_is_read_and_saved_as_it_was(tmp_path):
+    path = ROOT / "configs" / "train-cola.yaml"
+    config = task_config(TrainConfig, "train", ["--config", str(path)])
+    given = yaml.safe_load(path.read_text())
+    assert list(config.rates) == given["rates"] and config.training.epochs == 3
+    assert config.task.ood is True
+
+
+def test_a_library_call_gives_the_rows(tiny, home, tmp_path):
+    options = task_options("table")(path=str(home / "a.csv"), label=("kind",))
+    config = TrainConfig(model=tiny("bert"), task=options, out=str(tmp_path / "x"), method=("lp",))
+    results = run_train(config)
+    assert results.one(split="test", metric="accuracy", seed=0).method == "lp"
