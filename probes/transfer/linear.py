@@ -136,17 +136,20 @@ def _fit(
 ) -> tuple[tuple[Tensor, Tensor], list[float], list[bool]]:
     """Solve all penalties on the normalised features; weights of the features themselves."""
     mean = X.mean(dtype=torch.float64)
-    deviation = (X.double() - mean).square().mean().sqrt()
+    Z = X - mean.float()
+    shift = Z.mean(dtype=torch.float64)  # what float32 left of the mean
+    deviation = (
+        torch.linalg.vector_norm(Z, dtype=torch.float64) ** 2 / Z.numel() - shift**2
+    ).sqrt()
     if not deviation > 0:
         raise InputError("all features are one number; give a network that tells items apart")
     y = torch.from_numpy(labels).to(X.device)
     n_classes = int(labels.max()) + 1
     scale = 2 if n_classes == 2 else 1
     penalties = [scale / (len(X) * C) for C in Cs]
-    Z = ((X.double() - mean) / deviation).float()
-    fit = fit_logistic(Z, [y], [penalties], tol=tol)
-    weight = fit.coef[0] / deviation
-    bias = fit.intercept[0] - weight.sum(2) * mean
+    fit = fit_logistic(Z.div_(deviation.float()), [y], [penalties], tol=tol)
+    weight = fit.coef[0] / deviation.float().double()
+    bias = fit.intercept[0] - weight.sum(2) * mean.float().double()
     return (weight, bias), fit.objective[0].tolist(), fit.converged[0].tolist()
 
 

@@ -1,6 +1,7 @@
 """Every benchmark of the package: ratios measured side by side in one run, never asserted.
 
-`make bench`, or `python -m tests.benchmarks [--quick] [--only extract|solver|tpdn|analogy|help]`.
+`make bench`, or `python -m tests.benchmarks [--quick] [--only PART]`; a part is extract, solver,
+tpdn, analogy, transfer or help.
 The data lie where LAYERPROBES_DATA says, by default in ../shared/data beside the repository.
 """
 
@@ -26,11 +27,17 @@ from probes.encoders import TextEncoder
 from probes.registry import load_task
 from probes.states import extract
 from probes.task import Task
-from tests.benchmarks import bench_analogy, bench_extract, bench_solver, bench_tpdn
+from tests.benchmarks import (
+    bench_analogy,
+    bench_extract,
+    bench_solver,
+    bench_tpdn,
+    bench_transfer,
+)
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models" / "all-MiniLM-L6-v2"
-PARTS = ("extract", "solver", "tpdn", "analogy", "help")
+PARTS = ("extract", "solver", "tpdn", "analogy", "transfer", "help")
 
 
 def main() -> None:
@@ -58,6 +65,10 @@ def main() -> None:
         print(f"analogy skipped: {folder / 'analogy'} is not there (set LAYERPROBES_DATA)")
     elif "analogy" in parts:
         bench_analogy.run(folder / "analogy", options.quick)
+    if "transfer" in parts and not ((folder / "cola").is_dir() and MODEL.is_dir()):
+        print(f"transfer skipped: {folder / 'cola'} or {MODEL} is not there")
+    elif "transfer" in parts:
+        bench_transfer.run(folder / "cola", str(MODEL), options.quick)
     if not {"extract", "solver"} & {*parts}:
         return
     data = folder / "ud_en_ewt"
