@@ -29,6 +29,7 @@ COMMANDS = {
     "roles": "role schemes: print them, probe for them, decompose encodings by them",
     "analogy": "solve analogies, king - queen = man - woman, by arithmetic on word vectors",
     "train": "adapt a model to a task: linear probing, fine-tuning, one after the other",
+    "wise": "average the weights of what was trained (WiSE-FT), and make soups of them",
     "toy": "why fine-tuning can lose what linear probing keeps: two layers, in the plane",
     "report": "make the tables and the page again, from any set of runs",
     "tasks": "list the tasks, or the options of one",
@@ -97,6 +98,7 @@ def _dispatch(arguments: list[str]) -> None:
             "roles": _roles,
             "analogy": _analogy,
             "train": _train,
+            "wise": _wise,
             "toy": _toy,
             "report": _report,
             "tasks": _tasks,
@@ -187,6 +189,12 @@ def _print_analogies(folder: str, page: Path) -> None:
         for table in tables(*found, console.width):
             console.print(table)
     print(f"report: {page}")
+
+
+def _wise(arguments: list[str]) -> None:
+    from probes.cli_transfer import wise
+
+    wise(arguments)
 
 
 def _toy(arguments: list[str]) -> None:

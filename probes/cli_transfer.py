@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from probes.flags import plain_config, quieten, task_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def train(arguments: list[str]) -> None:
@@ -34,6 +39,36 @@ def train(arguments: list[str]) -> None:
         for table in tables(results):
             Console(highlight=False).print(table)
         print(f"results: {config.out}")
+
+
+def wise(arguments: list[str]) -> None:
+    """Run ``probes wise``; as `train`."""
+    from probes.transfer.wise_job import WiseConfig, run_wise
+
+    config = plain_config(WiseConfig, "wise", arguments)
+    quieten()
+    from pathlib import Path
+
+    from probes.bars import Bars
+
+    with Bars() as bars:
+        run_wise(config, bars)
+    print_wise(config.out, Path(config.out) / "report.html")
+
+
+def print_wise(folder: str, page: Path) -> None:
+    """Print the tables of a run of ``probes wise``, and where its page is."""
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from probes.transfer.wise_page import load_wise
+    from probes.transfer.wise_tables import tables
+
+    console = Console(highlight=False)
+    for table in tables(*load_wise(Path(folder))):
+        console.print(table)
+    print(f"report: {page}")
 
 
 def toy(arguments: list[str]) -> None:

@@ -224,10 +224,40 @@ def runs_interval(metric: Metric, part: EvaluationSet, runs: Sequence[Prediction
     return Interval(mean, mean - arm, mean + arm, method, *count)
 
 
+def item_row(
+    answered: Answered,
+    part: EvaluationSet,
+    metric: str,
+    sure: Interval,
+    fixed: Mapping[str, Any],
+) -> Row:
+    """Make the row of a number over all runs of a method, whose interval is over items.
+
+    Parameters
+    ----------
+    answered : Answered
+        The method.
+    part : EvaluationSet
+        What was asked.
+    metric : str
+        Name of the number.
+    sure : Interval
+        The number.
+    fixed : mapping
+        As of `rows_of`.
+
+    Returns
+    -------
+    Row
+        Of no seed.
+    """
+    return _row(answered, part, metric, sure, fixed, None, {"over": "items"}, 0)
+
+
 def _row(
     answered: Answered,
     part: EvaluationSet,
-    metric: Metric,
+    metric: str,
     sure: Interval,
     fixed: Mapping[str, Any],
     run: int | None,

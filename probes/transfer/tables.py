@@ -45,19 +45,20 @@ def _table(rows: Results, metric: str) -> Table:
     table.add_column("", no_wrap=True)
     table.add_column("chosen", justify="right")
     for split in splits:
-        table.add_column(_heading(split), justify="right")
+        table.add_column(heading(split), justify="right")
     if len(shifts) > 1:
         table.add_column("OOD mean", justify="right")
     for method in dict.fromkeys(row.method for row in rows):
         own = rows.where(method=method)
         cells = [cell(own.where(split=split)) for split in splits]
         if len(shifts) > 1:
-            cells.append(_mean(own, shifts))
+            cells.append(mean_cell(own, shifts))
         table.add_row(NAMES.get(method, method), _chosen(own[0]), *cells)
     return table
 
 
-def _heading(split: str) -> str:
+def heading(split: str) -> str:
+    """Name a set for a reader."""
     return {"dev": "dev", "test": "ID"}.get(split, f"OOD: {split.removeprefix('ood/')}")
 
 
@@ -91,7 +92,8 @@ def cell(rows: Sequence[Row]) -> str:
     return text
 
 
-def _mean(rows: Results, shifts: Sequence[str]) -> str:
+def mean_cell(rows: Results, shifts: Sequence[str]) -> str:
+    """Write the mean over sets out of distribution of a method's mean over runs."""
     means = [
         row.value
         for split in shifts

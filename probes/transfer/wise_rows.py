@@ -1,0 +1,104 @@
+"""Rows of a run of `probes wise`: the curve, what dev chose, and how much is won over the ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from probes.results import Row
+from probes.stats import contrast_interval
+from probes.transfer.classifier import Predictions
+from probes.transfer.evaluate import Answered, EvaluationSet, item_row, rows_of
+from probes.transfer.wise import DEFAULT_ALPHA, output_ensemble
+
+Found = dict[str, Predictions]
+"""Answers by set."""
+
+Curve = Mapping[float, Mapping[int, Found]]
+"""Answers by alpha, run and set; 0 and 1 are among the alphas."""
+
+
+def best_alpha(found: Curve, dev: EvaluationSet) -> float:
+    """Choose the alpha whose mean accuracy on dev is highest; of equals the nearest to the half.
+
+    Parameters
+    ----------
+    found : mapping
+        Answers by alpha, run and set.
+    dev : EvaluationSet
+        By which to choose.
+
+    Returns
+    -------
+    float
+        The alpha; of two as near, the smaller one.
+    """
+
+    def right(alpha: float) -> int:
+        runs = found[alpha].values()
+        return sum(int((run[dev.name].codes == dev.items.labels).sum()) for run in runs)
+
+    return min(found, key=lambda alpha: (-right(alpha), abs(alpha - DEFAULT_ALPHA), alpha))
+
+
+def curve_rows(
+    found: Curve, ends: Mapping[str, str], sets: Sequence[EvaluationSet], fixed: Mapping[str, Any]
+) -> Iterator[Row]:
+    """Make the rows of all alphas, and of the ensembles of the two outputs.
+
+    Parameters
+    ----------
+    found : mapping
+        Answers by alpha, run and set.
+    ends : mapping
+        The names of ``first`` and ``second``.
+    sets, fixed
+        As of `probes.transfer.evaluate.rows_of`.
+
+    Yields
+    ------
+    Row
+        Of the methods ``wise`` and ``output-ensemble``.
+    """
+    for alpha, runs in found.items():
+        of = {**ends, "alpha": alpha}
+        answered = Answered("wise", of, runs)
+        yield from rows_of(answered, sets, fixed)
+        yield from _over(answered, found, sets, fixed)
+        together = {
+            run: {
+                name: output_ensemble(found[0.0][run][name], found[1.0][run][name], alpha)
+                for name in answers
+            }
+            for run, answers in runs.items()
+        }
+        yield from rows_of(Answered("output-ensemble", of, together), sets, fixed)
+
+
+def chosen_rows(
+    found: Curve,
+    chosen: float,
+    ends: Mapping[str, str],
+    sets: Sequence[EvaluationSet],
+    fixed: Mapping[str, Any],
+) -> Iterator[Row]:
+    """Make the rows of the alpha that dev chose, of the method ``wise-dev``; as `curve_rows`."""
+    answered = Answered("wise-dev", {**ends, "alpha": chosen}, found[chosen])
+    yield from rows_of(answered, sets, fixed)
+    yield from _over(answered, found, sets, fixed)
+
+
+def _over(
+    answered: Answered, found: Curve, sets: Sequence[EvaluationSet], fixed: Mapping[str, Any]
+) -> Iterator[Row]:
+    """Say by how much more than either end is right, in the mean over runs, item by item."""
+    for metric, end in (("accuracy-over-first", 0.0), ("accuracy-over-second", 1.0)):
+        for part in sets:
+            gold, n = part.items.labels, len(answered.runs)
+            terms = [
+                (sign / n, gold, of[run][part.name].codes)
+                for sign, of in ((1.0, answered.runs), (-1.0, found[end]))
+                for run in answered.runs
+            ]
+            sure = contrast_interval("accuracy", terms, part.items.groups)
+            yield item_row(answered, part, metric, sure, fixed)
