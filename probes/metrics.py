@@ -54,9 +54,10 @@ def macro_f1(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
 
 
 def mcc(gold: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
-    """Correlation of two classes, 0 and 1, with their predictions; NaN where either is constant.
+    """Correlation of two classes, 0 and 1, with their predictions: Matthews's coefficient.
 
-    Matthews's coefficient, as scikit-learn's ``matthews_corrcoef`` but for its 0 in place of NaN.
+    As scikit-learn's ``matthews_corrcoef``: 0 where either is constant, since one answer for all
+    tells nothing.
     """
     return _alone("mcc", gold, predicted)
 
@@ -150,13 +151,13 @@ def _mcc(gold: Floats, predicted: Floats, codes: Codes, n_groups: int) -> Statis
     def correlate(weights: Floats) -> Floats:
         n, a, b, both = (weights @ sums).T
         spread = a * (n - a) * b * (n - b)
-        found = np.full(len(n), np.nan)
+        found = np.zeros(len(n))
         np.divide(n * both - a * b, np.sqrt(spread.clip(min=0)), out=found, where=spread > 0)
         return found
 
     value = float(correlate(np.ones((1, n_groups)))[0])
-    if np.isnan(value):
-        return Statistic(value, np.zeros(len(gold)), correlate)
+    if min(np.ptp(gold), np.ptp(predicted)) == 0:
+        return Statistic(0.0, np.zeros(len(gold)), correlate)
     x, y = ((column - column.mean()) / column.std() for column in (gold, predicted))
     influence = (x * y - value / 2 * (x * x + y * y)) / len(gold)
     return Statistic(value, influence, correlate)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -13,6 +14,7 @@ from adapting import CLASSES, classifier, differing, state
 from probes.encoders.text_features import TextFeatures
 from probes.errors import InputError
 from probes.transfer.classifier import Classifier
+from probes.transfer.saved import weight_files
 
 TEXTS = list(zoo.SENTENCES)
 
@@ -91,6 +93,17 @@ def test_what_is_saved_is_read_back_bit_for_bit(tiny, tmp_path, family):
     assert bool((Classifier.load(tmp_path / "c").head.weight == 1).all())  # written over
 
 
+def test_the_files_of_weights_hold_each_once_and_say_of_what(tiny, tmp_path):
+    made = classifier(tiny("bert"))
+    made.save(tmp_path)
+    files = weight_files(tmp_path)
+    assert [path.name for path in files] == ["head.safetensors", "model.safetensors"]
+    tensors = [load_file(path) for path in files]
+    assert sum(map(len, tensors)) == len(made.state())
+    with safe_open(files[0], framework="pt") as file:
+        assert file.metadata() == {"architecture": "BertModel", "classes": json.dumps([*CLASSES])}
+
+
 def test_plain_transformers_reads_the_network(tiny, tmp_path):
     import transformers
 
@@ -108,10 +121,10 @@ def change(folder, **values):
 
 
 def spoil(folder, how):
-    weights = folder / "model.safetensors"
-    tensors = load_file(weights)
+    head = folder / "head.safetensors"
+    tensors = load_file(head)
     if how == "no weights":
-        weights.rename(folder / "pytorch_model.bin")
+        (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     elif how == "no classifier":
         (folder / "classifier.json").unlink()
     elif how == "other architecture":
@@ -119,12 +132,15 @@ def spoil(folder, how):
     elif how == "more classes":
         change(folder, classes=["a", "b", "c"])
     elif how == "a narrow head":
-        tensors["probes_head.weight"] = tensors["probes_head.weight"][:, :-1].contiguous()
-        save_file(tensors, weights, {"format": "pt"})
+        save_file({**tensors, "weight": tensors["weight"][:, :-1].contiguous()}, head)
+    elif how == "half a head":
+        save_file({"weight": tensors["weight"]}, head)
     elif how == "no head":
-        del tensors["probes_head.bias"]
-        save_file(tensors, weights, {"format": "pt"})
+        head.unlink()
     elif how == "damaged":
+        head.write_bytes(head.read_bytes()[:100])
+    elif how == "damaged network":
+        weights = folder / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:100])
     elif how == "no json":
         (folder / "classifier.json").write_text("{")
@@ -137,13 +153,15 @@ def spoil(folder, how):
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ("no weights", "no model.safetensors; no other file of weights is read"),
+        ("no weights", "no weights of its network as safetensors; nothing else is read"),
         ("no classifier", "holds no classifier"),
         ("other architecture", "'GPT2Model'.*'BertModel'"),
-        ("more classes", r"probes_head.weight is \[2, 48\], expected \[3, 48\]"),
-        ("a narrow head", r"probes_head.weight is \[2, 47\], expected \[2, 48\]"),
-        ("no head", "probes_head.bias is not there"),
+        ("more classes", r"weight is \[2, 48\], expected \[3, 48\]"),
+        ("a narrow head", r"weight is \[2, 47\], expected \[2, 48\]"),
+        ("half a head", "bias is not there"),
+        ("no head", "is damaged"),
         ("damaged", "is damaged"),
+        ("damaged network", "a file is damaged"),
         ("no json", "is damaged"),
         ("newer", "format 99"),
     ],

@@ -95,6 +95,22 @@ def test_a_single_run_has_no_interval_over_runs_and_equal_runs_one_of_no_width(s
     assert twice.low == twice.value == twice.high
 
 
+def test_an_interval_over_items_stays_in_range_and_is_exact_where_all_is_right():
+    few = evaluation_sets(nouns(24), {}, CLASSES)[1:]
+    n = len(few[0].items)
+    for wrong in (0, 1):
+        runs = {}
+        for seed in range(3):
+            codes = few[0].items.labels.copy()
+            codes[seed : seed + wrong] ^= 1
+            runs[seed] = {"test": Predictions(np.eye(2, dtype=np.float32)[codes], 0)}
+        rows = list(rows_of(Answered("ft", {}, runs), few, FIXED))
+        over_items = [r for r in rows if r.metric == "accuracy" and "items" in r.setting]
+        assert over_items[0].value == pytest.approx(1 - wrong / n)
+        assert 0 <= over_items[0].low < over_items[0].value <= over_items[0].high <= 1
+        assert over_items[0].interval.startswith("cluster" if wrong else "exact")
+
+
 def test_more_than_two_classes_have_no_mcc_and_cut_items_are_told(sets):
     logits = np.zeros((len(sets[0].items), 3), np.float32)
     found = {0: {"dev": Predictions(logits, n_cut=4)}}

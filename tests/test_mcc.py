@@ -16,13 +16,15 @@ def drawn(rng, n_groups=60, size=10):
     return gold, np.where(right, gold, 1 - gold), groups
 
 
-def test_the_value_is_scikit_learns_and_undefined_where_one_is_constant():
-    gold, predicted, _ = drawn(np.random.default_rng(0))
+def test_the_value_is_scikit_learns_and_0_where_one_is_constant():
+    gold, predicted, groups = drawn(np.random.default_rng(0))
     assert metrics.mcc(gold, predicted) == pytest.approx(matthews_corrcoef(gold, predicted))
     assert metrics.mcc(gold, gold) == pytest.approx(1)
     assert metrics.mcc(gold, 1 - gold) == pytest.approx(-1)
-    assert np.isnan(metrics.mcc(gold, np.ones_like(gold)))
-    assert stats.interval("mcc", gold, np.ones_like(gold), gold).value is None
+    ones = np.ones_like(gold)
+    assert metrics.mcc(gold, ones) == 0 == matthews_corrcoef(gold, ones) == metrics.mcc(ones, gold)
+    found = stats.interval("mcc", gold, ones, groups)
+    assert (found.value, found.low, found.high) == (0, None, None)
 
 
 def test_the_influence_is_the_derivative_and_resamples_are_copies():

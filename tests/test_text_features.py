@@ -5,7 +5,7 @@ import torch
 
 import zoo
 from probes.encoders import TextEncoder
-from probes.encoders.features import load_features, save_features
+from probes.encoders.features import load_features
 from probes.encoders.text_features import TextFeatures
 from probes.errors import InputError
 from probes.states import extract
@@ -60,20 +60,19 @@ def test_a_text_has_the_same_feature_alone_and_in_company(tiny):
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("family", ["bert", "gpt2", "opt", "t5", "deberta-v2"])
-def test_blocks_begin_with_the_embeddings_and_share_no_weight(tiny, family):
+@pytest.mark.parametrize("family", ["bert", "gpt2", "opt", "t5", "deberta-v2", "modernbert"])
+def test_each_weight_is_in_one_part_from_the_embeddings_to_the_final_norm(tiny, family):
     features = TextFeatures.from_pretrained(tiny(family))
     blocks = features.blocks()
-    ids = [{id(p) for p in block.parameters()} for block in blocks]
-    assert len(blocks) == 4
+    ids = [[id(p) for p in block.parameters()] for block in blocks]
+    n_blocks = 4 if family == "modernbert" else 3
+    has_final = family not in ("bert", "deberta-v2")
+    assert len(blocks) == 1 + n_blocks + has_final
     assert id(features.module.get_input_embeddings().weight) in ids[0]
-    assert all(not (a & b) for k, a in enumerate(ids) for b in ids[:k])
-    rest = [
-        name
-        for name, p in features.module.named_parameters()
-        if not any(id(p) in block for block in ids)
-    ]
-    assert all("norm" in name.lower() or "ln_f" in name for name in rest), rest
+    every = [k for block in ids for k in block]
+    assert sorted(every) == sorted(id(p) for p in features.module.parameters())
+    if has_final:
+        assert len(ids[-1]) <= 2
 
 
 def test_a_copy_is_independent_and_its_blocks_are_its_own(tiny):
@@ -97,7 +96,7 @@ def test_what_is_saved_is_read_back_and_by_transformers_too(tiny, tmp_path, fami
     import transformers
 
     features = TextFeatures.from_pretrained(tiny(family), max_length=9)
-    save_features(features, tmp_path)
+    features.save(tmp_path)
     again = load_features(tmp_path)
     assert again.settings() == features.settings()
     assert equal(state(again), state(features))
@@ -134,8 +133,11 @@ def test_what_cannot_be_used_is_named(tiny, tmp_path):
         TextFeatures.from_pretrained(tiny("bert")).collate(["she", ""])
     with pytest.raises(InputError, match=r"no features\.json"):
         load_features(tmp_path)
-    (tmp_path / "features.json").write_text('{"kind": "sound", "settings": {}}')
+    (tmp_path / "features.json").write_text('{"kind": "sound"}')
     with pytest.raises(InputError, match=r"'sound'.*known: image, text"):
+        load_features(tmp_path)
+    (tmp_path / "features.json").write_text('{"kind": "text"}')
+    with pytest.raises(InputError, match="holds no features of texts"):
         load_features(tmp_path)
     (tmp_path / "features.json").write_text("{")
     with pytest.raises(InputError, match="damaged"):

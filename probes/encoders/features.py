@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from probes.errors import InputError, unknown
-from probes.files import write_whole
 
 FeatureKind = Literal["text", "image"]
 """What the items are."""
 
 SETTINGS = "features.json"
-"""What is written beside the weights: the kind, and the settings of `Features.settings`."""
+"""What is written beside the weights: `Features.settings`, as JSON."""
 
 
 _CLASSES = {
@@ -67,34 +66,24 @@ class Features(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write configuration, safetensors, and tokenizer or processor into a folder.
+        """Write configuration, safetensors, tokenizer or processor, and `SETTINGS`.
 
         Plain transformers loads them where the architecture allows.
         """
         ...
 
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        ...
+
     def settings(self) -> dict[str, Any]:
-        """Give what ``from_pretrained`` needs beside the folder: pooling, length and so on."""
+        """Give the kind, and what `load` needs beside the weights: pooling, length and so on."""
         ...
 
 
-def save_features(features: Features, folder: Path) -> None:
-    """Write features so that `load_features` reads them back.
-
-    Parameters
-    ----------
-    features : Features
-        Of any kind.
-    folder : Path
-        That exists.
-    """
-    features.save(folder)
-    about = {"kind": features.kind, "settings": features.settings()}
-    write_whole(folder / SETTINGS, (json.dumps(about, indent=1) + "\n").encode())
-
-
 def load_features(folder: str | Path) -> Features:
-    """Read what `save_features` wrote.
+    """Read what `Features.save` wrote, of whatever kind.
 
     Parameters
     ----------
@@ -115,15 +104,10 @@ def load_features(folder: str | Path) -> Features:
     if not path.is_file():
         raise InputError(f"{folder} holds no {SETTINGS}; give a folder of a saved classifier")
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        kind, settings = about["kind"], dict(about["settings"])
+        kind = json.loads(path.read_text(encoding="utf-8"))["kind"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); save the classifier again") from None
-    cls: Any = _class_of(kind)
-    try:
-        features: Features = cls.from_pretrained(str(folder), **settings)
-    except TypeError as error:
-        raise InputError(f"{path} does not fit this version ({error}); save it again") from error
+    features: Features = _class_of(kind).load(Path(folder))
     return features
 
 

@@ -1,4 +1,4 @@
-"""Which parts of a network stand before its blocks: what runs before the first of them does."""
+"""Which parts of a network stand before its blocks, and which after them, by when they run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 
-def stem_of(
+def ends_of(
     module: nn.Module, blocks: Sequence[nn.Module], run: Callable[[], object]
-) -> tuple[str, ...]:
-    """Name the modules with weights of their own that a pass runs before the first block.
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the modules with weights of their own that stand before the blocks, and after them.
 
     Parameters
     ----------
@@ -23,10 +23,10 @@ def stem_of(
 
     Returns
     -------
-    tuple of str
-        Names within `module`, in its own order; the embeddings of a text model. Weights that are
-        read without a call of their module (a table of relative positions) count where nothing
-        after the blocks does.
+    before, after : tuple of str
+        Names within `module`, in its own order: the embeddings of a text model, and its final norm.
+        Weights that are read without a call of their module (a table of relative positions) stand
+        before.
     """
     inside = {id(part) for block in blocks for part in block.modules()}
     own = {
@@ -46,5 +46,6 @@ def stem_of(
             hook.remove()
     order = list(dict.fromkeys(id(part) for part in entered))
     first = min(order.index(id(block)) for block in blocks)
-    after = set(order[first:])
-    return tuple(name for name, part in own.items() if id(part) not in after)
+    late = set(order[first:])
+    before = tuple(name for name, part in own.items() if id(part) not in late)
+    return before, tuple(name for name, part in own.items() if id(part) in late)

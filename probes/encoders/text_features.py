@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from probes.encoders.batches import Plan, plan_batches
 from probes.encoders.encoder import LayerReader
+from probes.encoders.features import SETTINGS
 from probes.encoders.load import load_model
 from probes.encoders.parts import (
     Inputs,
@@ -21,9 +23,10 @@ from probes.encoders.parts import (
     part_of,
     rope_depends_on_length,
 )
-from probes.encoders.stems import stem_of
+from probes.encoders.stems import ends_of
 from probes.encoders.tokens import Tokens
 from probes.errors import InputError, unknown
+from probes.files import write_whole
 
 TextPooling = Literal["cls", "mean", "last"]
 """From a text's sub-tokens to its feature."""
@@ -89,7 +92,9 @@ class TextFeatures:
         reader.release()
         self._path = reader.semantics["blocks"]
         with torch.inference_mode():
-            self._stem = stem_of(self.module, reader.blocks[""], lambda: self.module(**trials[0]))
+            self._stem, self._top = ends_of(
+                self.module, reader.blocks[""], lambda: self.module(**trials[0])
+            )
         self.width = reader.widths[reader.names[-1]]
         self._is_causal = reader.is_causal
         self._tokens = Tokens(tokenizer, name=name, n_ids=n_ids, is_causal=reader.is_causal)
@@ -109,7 +114,7 @@ class TextFeatures:
         max_length: int | None = None,
         revision: str | None = None,
         trust_remote_code: bool = False,
-    ) -> TextFeatures:
+    ) -> Self:
         """Load a model from a folder, or by its name on the Hugging Face hub.
 
         Parameters
@@ -219,10 +224,16 @@ class TextFeatures:
         return total / pooled.sum(1, keepdim=True)
 
     def blocks(self) -> list[nn.Module]:
-        """List the embeddings, as one part, and the blocks from the lowest upwards."""
-        stem = nn.ModuleList(self.module.get_submodule(name) for name in self._stem)
+        """List the embeddings, as one part, the blocks from the lowest upwards, and what follows.
+
+        What follows the last block, such as a final norm, is a part where it has weights.
+        """
         blocks: Any = self.module.get_submodule(self._path)
-        return [stem, *blocks]
+        ends = [
+            nn.ModuleList(self.module.get_submodule(name) for name in names)
+            for names in (self._stem, self._top)
+        ]
+        return [ends[0], *blocks, *(ends[1:] if self._top else ())]
 
     def copy(self) -> Self:
         """Make a deep copy; the tokenizer, which nothing changes, is shared."""
@@ -232,10 +243,46 @@ class TextFeatures:
         return twin
 
     def save(self, folder: Path) -> None:
-        """Write configuration, weights and tokenizer, as plain transformers reads them."""
+        """Write configuration, weights and tokenizer, as plain transformers reads them.
+
+        Parameters
+        ----------
+        folder : Path
+            Made if it is not there.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         self._whole.save_pretrained(folder, max_shard_size="10TB")  # one file, always
         self._tokenizer.save_pretrained(folder)
+        write_whole(folder / SETTINGS, (json.dumps(self.settings(), indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        folder : Path
+            Of `save`.
+
+        Returns
+        -------
+        TextFeatures
+            In evaluation mode.
+
+        Raises
+        ------
+        InputError
+            If the folder holds none, or it is damaged.
+        """
+        path = Path(folder) / SETTINGS
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+            pooling, max_length = about["pooling"], about["max_length"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{folder} holds no features of texts ({error})") from None
+        return cls.from_pretrained(str(folder), pooling=pooling, max_length=max_length)
 
     def settings(self) -> dict[str, Any]:
-        """Give pooling and length."""
-        return {"pooling": self.pooling, "max_length": self._max_length}
+        """Give kind, pooling and length."""
+        return {"kind": self.kind, "pooling": self.pooling, "max_length": self._max_length}

@@ -333,8 +333,8 @@ def _shown(tensor: Tensor) -> str:
 
 def _batches(items: Sequence[Any], size: int, by_length: bool) -> Iterator[list[int]]:
     """Number the items of each batch; texts alike in length together, so that less is padding."""
-    order = list(range(len(items)))
+    order = np.arange(len(items))
     if by_length:
-        order.sort(key=lambda k: (len(items[k]), k))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+        order = np.argsort(np.fromiter(map(len, items), np.int64, len(items)), kind="stable")
+    for start in range(0, len(items), size):
+        yield order[start : start + size].tolist()

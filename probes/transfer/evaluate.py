@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from probes.metrics import Metric, measure
 from probes.results import Row
-from probes.stats import Interval, contrast_interval
+from probes.stats import Interval, interval, interval_of
 from probes.task import Task
 from probes.transfer.classifier import Classifier, Predictions
 from probes.transfer.examples import LabelledItems, labelled, shifted
@@ -189,9 +189,14 @@ def items_interval(
     Interval
         At `ITEMS_LEVEL`; the runs are taken as they are.
     """
-    gold = part.items.labels
-    terms = [(1 / len(runs), gold, run.codes) for run in runs]
-    return contrast_interval(metric, terms, part.items.groups, level=ITEMS_LEVEL, seed=seed)
+    gold, groups = part.items.labels, part.items.groups
+    if all((run.codes == runs[0].codes).all() for run in runs):
+        return interval(metric, gold, runs[0].codes, groups, level=ITEMS_LEVEL, seed=seed)
+    _, codes = np.unique(groups, return_inverse=True)
+    n_groups = int(codes.max()) + 1
+    parts = [(1 / len(runs), measure(metric, gold, run.codes, codes, n_groups)) for run in runs]
+    # A mean of accuracies lies where an accuracy does, so its t is taken on their scale.
+    return interval_of(parts, codes, n_groups, level=ITEMS_LEVEL, seed=seed, scale=metric)
 
 
 def runs_interval(metric: Metric, part: EvaluationSet, runs: Sequence[Predictions]) -> Interval:

@@ -118,8 +118,7 @@ def labelled(task: Task, split: Split, classes: Sequence[str]) -> LabelledItems:
         )
     surfaces = task.surfaces
     names = [surfaces[row] for row in rows]
-    items = names if task.unit == "sentence" else _pictures(task, rows)
-    return LabelledItems(items, labels, task.groups[rows], names, title)
+    return LabelledItems(_items(task, rows, names), labels, task.groups[rows], names, title)
 
 
 def shifted(task: Task, classes: Sequence[str]) -> LabelledItems:
@@ -155,6 +154,8 @@ def shifted(task: Task, classes: Sequence[str]) -> LabelledItems:
     return found
 
 
-def _pictures(task: Any, rows: npt.NDArray[np.int64]) -> Sequence[Any]:
+def _items(task: Any, rows: npt.NDArray[np.int64], names: list[str]) -> Sequence[Any]:
+    if task.unit == "sentence":
+        return names
     pictures: Sequence[Any] = task.images.at(task.text_index[rows])
     return pictures

@@ -230,7 +230,9 @@ class _Run:
         per_epoch = n_steps // config.epochs
         every = config.checkpoint_every or per_epoch
         batches, of_epoch = [], -1
-        with progress.stage("fine-tune · steps", n_steps) as advance:
+        if self._done:
+            return
+        with progress.stage(f"rate {config.lr:g} · seed {config.seed} · steps", n_steps) as advance:
             advance(len(history.losses))
             while not self._done:
                 start = time.perf_counter()

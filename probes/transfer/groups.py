@@ -59,9 +59,9 @@ def trained_groups(classifier: Classifier, change: Change) -> list[Group]:
 
     Notes
     -----
-    What stands after the last block (a final norm) goes with it. Rates fall from block to block as
-    in Howard & Ruder (2018), §3.2, and in the fine-tuning of BEiT: the head at 1, the last of m
-    parts at the decay, the first at its m-th power.
+    Rates fall from part to part as in Howard & Ruder (2018), §3.2, and in the fine-tuning of BEiT:
+    the head at 1, the last of m parts at the decay, the first at its m-th power. Parameters that
+    are in no part do not decide a feature, and go with the last.
     """
     blocks = classifier.features.blocks()
     depth = {id(p): k for k, block in enumerate(blocks) for p in block.parameters()}

@@ -1,8 +1,8 @@
-"""A classifier in a folder: its network's own files, one file of weights, and what it is.
+"""A classifier in a folder: its network's own files, its head, and what it is.
 
-``classifier.json`` says what it is, ``model.safetensors`` holds all its weights: those of the
-network under the names that plain transformers reads (it passes over the head's), and the head's.
-Beside them lie the network's configuration and tokenizer or processor.
+``classifier.json`` says what it is, ``head.safetensors`` holds the head; beside them lies what the
+network writes of itself, as plain transformers reads it where the architecture allows:
+configuration, ``model.safetensors``, tokenizer or processor.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
-from probes.encoders.features import load_features, save_features
+from probes.encoders.features import load_features
 from probes.errors import InputError
 from probes.files import write_whole
 
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from probes.transfer.classifier import Classifier
 
 ABOUT = "classifier.json"
-WEIGHTS = "model.safetensors"
-HEAD = {"weight": "probes_head.weight", "bias": "probes_head.bias"}
-"""Names of the head's tensors in the file, which no network's own can be."""
+HEAD = "head.safetensors"
+PARTS = ("weight", "bias")
 
 FORMAT = 1
 
@@ -47,7 +46,7 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
     Raises
     ------
     InputError
-        If a file stands there, or the network writes no `WEIGHTS`.
+        If a file stands there.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder for the classifier")
@@ -55,31 +54,18 @@ def save_classifier(classifier: Classifier, folder: Path) -> None:
     (folder / ABOUT).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as name:
         new = Path(name)
-        save_features(classifier.features, new)
-        _add_head(classifier, new / WEIGHTS)
+        classifier.features.save(new)
         for path in sorted(new.iterdir()):
             os.replace(path, folder / path.name)
-    about = {
-        "format": FORMAT,
-        **classifier.about(),
-        "temperature": classifier.temperature,
-    }
+    head = {part: getattr(classifier.head, part).detach().cpu().contiguous() for part in PARTS}
+    write_whole(folder / HEAD, safetensors.torch.save(head, _identity(classifier)))
+    about = {"format": FORMAT, **classifier.about(), "temperature": classifier.temperature}
     write_whole(folder / ABOUT, (json.dumps(about, ensure_ascii=False, indent=1) + "\n").encode())
 
 
-def _add_head(classifier: Classifier, path: Path) -> None:
-    if not path.is_file():
-        raise InputError(f"the network wrote no {WEIGHTS}; it cannot be saved as a classifier")
-    with safe_open(path, framework="pt") as file:
-        metadata = {**(file.metadata() or {}), **_identity(classifier)}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    for part, name in HEAD.items():
-        tensors[name] = getattr(classifier.head, part).detach().cpu().contiguous()
-    part_path = path.with_suffix(".part")
-    save_file(tensors, part_path, metadata)
-    with open(part_path, "rb") as written:
-        os.fsync(written.fileno())
-    part_path.replace(path)
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """List the files that hold a saved classifier's weights, each parameter and buffer in one."""
+    return tuple(sorted(folder.glob("*.safetensors")))
 
 
 def _identity(classifier: Classifier) -> dict[str, str]:
@@ -122,7 +108,7 @@ def load_classifier(folder: Path, classes: Sequence[str] | None = None) -> Class
             f"{folder}: classes in the order {', '.join(own)}; expected {', '.join(classes)}; give "
             "a classifier of the same task"
         )
-    _check_head(folder / WEIGHTS, len(own), int(about["width"]))
+    _check_head(folder / HEAD, len(own), int(about["width"]))
     features = load_features(folder)
     head = nn.utils.skip_init(nn.Linear, features.width, len(own))
     classifier = Classifier(features, head.eval(), own, float(about["temperature"]))
@@ -132,9 +118,9 @@ def load_classifier(folder: Path, classes: Sequence[str] | None = None) -> Class
                 f"{folder / ABOUT} says {what} {about.get(what)!r}, and the files beside it make "
                 f"{came!r}; give the files that were saved together"
             )
-    with safe_open(folder / WEIGHTS, framework="pt") as file, torch.no_grad():
-        for part, name in HEAD.items():
-            getattr(head, part).copy_(file.get_tensor(name))
+    with safe_open(folder / HEAD, framework="pt") as file, torch.no_grad():
+        for part in PARTS:
+            getattr(head, part).copy_(file.get_tensor(part))
     return classifier
 
 
@@ -142,8 +128,10 @@ def _about(folder: Path) -> dict[str, Any]:
     path = folder / ABOUT
     if not path.is_file():
         raise InputError(f"{folder} holds no classifier ({ABOUT} is not there); check the path")
-    if not (folder / WEIGHTS).is_file():
-        raise InputError(f"{folder} holds no {WEIGHTS}; no other file of weights is read")
+    if {path.name for path in weight_files(folder)} <= {HEAD}:
+        raise InputError(
+            f"{folder} holds no weights of its network as safetensors; nothing else is read"
+        )
     try:
         about = dict(json.loads(path.read_text(encoding="utf-8")))
         if about["format"] != FORMAT:
@@ -163,12 +151,12 @@ def _check_head(path: Path, n_classes: int, width: int) -> None:
     try:
         with safe_open(path, framework="pt") as file:
             there = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, FileNotFoundError) as error:
         raise InputError(f"{path} is damaged ({error}); save the classifier again") from None
-    for part, name in HEAD.items():
-        if there.get(name) != expected[part]:
+    for part in PARTS:
+        if there.get(part) != expected[part]:
             raise InputError(
-                f"{path}: {name} is {there.get(name, 'not there')}, expected {expected[part]} for "
+                f"{path}: {part} is {there.get(part, 'not there')}, expected {expected[part]} for "
                 f"{n_classes} classes of features of width {width}; give the files that were saved "
                 "together"
             )

@@ -70,11 +70,12 @@ class Change:
     """What of the network may change, and how far; by default all, freely."""
 
     blocks: tuple[int, ...] | None = None
-    """Surgical fine-tuning: numbers of the parts that are trained beside the head, 0 the embeddings
-    or stem, -1 the last block with what follows it. By default all."""
+    """Surgical fine-tuning: numbers of the parts that are trained beside the head: 0 the embeddings
+    or stem, then the blocks, and what follows them (a final norm) where it has weights; negative
+    ones from the end. By default all."""
     layer_decay: float = 1.0
-    """Discriminative rates: the head has the whole rate, the last block this share of it, each
-    block below this share of the one above it."""
+    """Discriminative rates: the head has the whole rate, the last part of the network this share of
+    it, each part below this share of the one above it."""
     l2_sp: float = 0.0
     """Strength of L2-SP: half of it times the squared distance from the start is added to the
     loss, the head left out."""
