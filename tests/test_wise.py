@@ -167,7 +167,7 @@ def test_a_run_goes_on_where_it_stopped_and_refuses_classifiers_that_changed(tra
     shutil.rmtree(out / "answers" / "seed-1")
     again = run("wise", "--run", trained, "--out", out, "--alphas", "0.3")
     assert again.code == 0 and (out / "results.jsonl").read_bytes() == before
-    weights = trained / "runs" / "lp" / "classifier" / "model.safetensors"
+    weights = trained / "runs" / "lp" / "classifier" / "head.safetensors"
     kept = weights.read_bytes()
     try:
         weights.write_bytes(kept[:-4] + bytes(4))

@@ -12,7 +12,7 @@ from probes.flags import task_config
 from probes.transfer.classifier import Classifier
 from probes.transfer.config import TrainConfig
 from probes.transfer.runs import CLASSIFIER
-from probes.transfer.saved import ABOUT, WEIGHTS
+from probes.transfer.saved import ABOUT, weight_files
 
 METHODS = ("lp", "ft", "lp-ft")
 
@@ -37,9 +37,10 @@ class Pair:
         """Read both; their classes must be these, in order."""
         return Classifier.load(self.first, classes), Classifier.load(self.second, classes)
 
-    def digests(self) -> list[str]:
+    def digests(self) -> list[list[str]]:
         """Digests of their files of weights."""
-        return [digest_of(folder / WEIGHTS) for folder in (self.first, self.second)]
+        folders = (self.first, self.second)
+        return [[digest_of(path) for path in weight_files(folder)] for folder in folders]
 
 
 def train_config(folder: str | Path) -> TrainConfig:
