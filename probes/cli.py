@@ -212,6 +212,10 @@ def _report(arguments: list[str]) -> None:
         if out is not None:
             raise InputError("a run of analogies has tables and no page; leave out --out")
         return
+    if len(folders) == 1 and _print_training(folders[0]):
+        if out is not None:
+            raise InputError("a run of probes train has tables and no page; leave out --out")
+        return
     if len(folders) == 1 and (page_of_roles := _page_of_roles(folders[0], out)):
         print(f"report: {page_of_roles}")
         return
@@ -219,6 +223,12 @@ def _report(arguments: list[str]) -> None:
     page = write_page(folders, out or Path(folders[0]) / "report.html")
     print_tables(summaries)
     print(f"report: {page}")
+
+
+def _print_training(folder: str) -> bool:
+    from probes.cli_transfer import print_training
+
+    return print_training(folder)
 
 
 def _page_of_roles(folder: str, out: str | None) -> Path | None:

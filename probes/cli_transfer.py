@@ -22,15 +22,35 @@ def train(arguments: list[str]) -> None:
 
     config = task_config(TrainConfig, "train", arguments)
     quieten()
-    from rich.console import Console
-
     from probes.bars import Bars
     from probes.transfer.job import run_train
-    from probes.transfer.tables import tables
 
     with Bars() as bars:
         results = run_train(config, bars)
     if results is not None:
-        for table in tables(results):
-            Console(highlight=False).print(table)
-        print(f"results: {config.out}")
+        print_training(config.out)
+
+
+def print_training(folder: str) -> bool:
+    """Print the tables of a run of ``probes train``, if the folder holds one.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    from rich.console import Console
+
+    from probes.transfer.tables import load, tables
+
+    if (results := load(folder)) is None:
+        return False
+    for table in tables(results):
+        Console(highlight=False).print(table)
+    print(f"results: {folder}")
+    return True
