@@ -227,6 +227,12 @@ def _report(arguments: list[str]) -> None:
     if len(folders) == 1 and (page_of_analogies := _page_of_analogies(folders[0], out)):
         _print_analogies(folders[0], page_of_analogies)
         return
+    if len(folders) == 1 and _print_training(folders[0]):
+        if out is not None:
+            raise InputError("a run of probes train has tables and no page; leave out --out")
+        return
+    if len(folders) == 1 and _report_wise(folders[0], out):
+        return
     if len(folders) == 1 and (page_of_roles := _page_of_roles(folders[0], out)):
         print(f"report: {page_of_roles}")
         return
@@ -245,6 +251,18 @@ def _page_of_analogies(folder: str, out: str | None) -> Path | None:
     from probes.analogy.pages.page import write_page
 
     return write_page(folder, out)
+
+
+def _print_training(folder: str) -> bool:
+    from probes.cli_transfer import print_training
+
+    return print_training(folder)
+
+
+def _report_wise(folder: str, out: str | None) -> bool:
+    from probes.cli_transfer import report_wise
+
+    return report_wise(folder, out)
 
 
 def _page_of_roles(folder: str, out: str | None) -> Path | None:

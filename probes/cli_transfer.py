@@ -27,18 +27,38 @@ def train(arguments: list[str]) -> None:
 
     config = task_config(TrainConfig, "train", arguments)
     quieten()
-    from rich.console import Console
-
     from probes.bars import Bars
     from probes.transfer.job import run_train
-    from probes.transfer.tables import tables
 
     with Bars() as bars:
         results = run_train(config, bars)
     if results is not None:
-        for table in tables(results):
-            Console(highlight=False).print(table)
-        print(f"results: {config.out}")
+        print_training(config.out)
+
+
+def print_training(folder: str) -> bool:
+    """Print the tables of a run of ``probes train``, if the folder holds one.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    from rich.console import Console
+
+    from probes.transfer.tables import load, tables
+
+    if (results := load(folder)) is None:
+        return False
+    for table in tables(results):
+        Console(highlight=False).print(table)
+    print(f"results: {folder}")
+    return True
 
 
 def wise(arguments: list[str]) -> None:
@@ -53,11 +73,33 @@ def wise(arguments: list[str]) -> None:
 
     with Bars() as bars:
         run_wise(config, bars)
-    print_wise(config.out, Path(config.out) / "report.html")
+    _print_wise(config.out, Path(config.out) / "report.html")
 
 
-def print_wise(folder: str, page: Path) -> None:
-    """Print the tables of a run of ``probes wise``, and where its page is."""
+def report_wise(folder: str, page_at: str | None) -> bool:
+    """Make the page of a run of ``probes wise`` again, if the folder holds one; print its tables.
+
+    Parameters
+    ----------
+    folder : str
+        Of the run.
+    page_at : str or None
+        Where the page goes; in the run's folder by default.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    from probes.transfer.wise_page import is_wise, write_page
+
+    if not is_wise(folder):
+        return False
+    _print_wise(folder, write_page(folder, page_at))
+    return True
+
+
+def _print_wise(folder: str, page: Path) -> None:
     from pathlib import Path
 
     from rich.console import Console

@@ -83,6 +83,14 @@ def test_the_budget_is_told_before_and_the_table_after(done):
     assert "OOD mean" in finished.out and f"results: {out}" in finished.out
 
 
+def test_report_prints_the_table_again(done):
+    out, finished = done
+    again = run("report", str(out))
+    assert again.code == 0 and again.out == finished.out
+    refused = run("report", str(out), "--out", "page.html")
+    assert refused.code == 2 and "leave out --out" in refused.err
+
+
 def test_each_method_has_its_rows_and_every_answer_is_kept(done):
     out, _ = done
     results = Results.load(out / "results.jsonl")

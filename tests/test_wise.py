@@ -195,6 +195,9 @@ def test_tables_and_page_say_what_the_rows_say(wise):
     assert sorted(charts) == sorted(places) and len(places) == 4  # two sets, full and near
     for sentence in findings(results, about):
         assert " ".join(typeset(sentence).split()) in page.text
+    again = run("report", out, "--out", out.parent / "again.html")
+    assert again.code == 0 and again.out.splitlines()[:-1] == done.out.splitlines()[:-1]
+    assert (out.parent / "again.html").read_bytes() == (out / "report.html").read_bytes()
     assert (out / "curve-1.png").is_file() and (out / "curve-2.png").is_file()
 
 

@@ -127,12 +127,8 @@ def restore_optimizer(
             for key, tensor in tensors.items()
             if key.startswith(prefix) and "/" not in key.removeprefix(prefix)
         }
-        if found:
-            # A step's count stays where it is: on the CPU, or with the parameter where it is fused.
-            optimizer.state[p] = {
-                key: tensor.to(p.device) if tensor.shape == p.shape or p.is_cuda else tensor.clone()
-                for key, tensor in found.items()
-            }
+        if found:  # its count of steps, too, lies with the parameter: AdamW is fused
+            optimizer.state[p] = {key: tensor.to(p.device) for key, tensor in found.items()}
 
 
 def digest_of_tensors(tensors: Mapping[str, Tensor]) -> str:

@@ -211,7 +211,7 @@ class _Run:
         }
         fixed = parameters.keys() - set(self._names.values())
         self._changing = {n: t for n, t in classifier.state().items() if n not in fixed}
-        self._best = self._snapshot()
+        self._best: dict[str, Tensor] = {}
 
     def _snapshot(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self._changing.items()}
@@ -280,8 +280,11 @@ class _Run:
         record, tensors = found
         self.history, self._done = History.of(record["history"]), record["done"]
         with torch.no_grad():
-            for name, tensor in self._best.items():
-                tensor.copy_(tensors[f"best/{name}"])
+            self._best = {
+                name: tensors[f"best/{name}"].to(tensor.device)
+                for name, tensor in self._changing.items()
+                if self.history.epochs
+            }
             if not self._done:
                 for name, tensor in self._changing.items():
                     tensor.copy_(tensors[f"now/{name}"])

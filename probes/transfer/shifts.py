@@ -20,7 +20,7 @@ def load_shifts(options: Any, ood: Sequence[str]) -> tuple[Task, dict[str, Task]
     ----------
     options : dataclass
         Of the task, with its ``name`` where `ood` leans on it. Tasks that it gives beside the first
-        are shifts: their test split is asked.
+        of the same labelling are shifts: their test split is asked.
     ood : sequence of str
         YAML mappings, the braces may be left out: options over those of the task. With ``name``,
         another task, and nothing of the first one's options.
@@ -40,7 +40,7 @@ def load_shifts(options: Any, ood: Sequence[str]) -> tuple[Task, dict[str, Task]
     task, *more = options.load()
     shifts: dict[str, Task] = {}
     for other in more:
-        if other.texts == task.texts:
+        if other.labelling != task.labelling:
             raise InputError(
                 f"the task gives several labellings ({task.labelling}, {other.labelling}); a "
                 "classifier learns one: ask for one"

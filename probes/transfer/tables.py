@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probes.report.words import GAP, number
@@ -17,6 +18,16 @@ NOTE = (
     "mean over runs ± arm of its 90 % interval over runs [95 % interval over items]; penalty, rate "
     "and epoch chosen on dev"
 )
+
+
+def load(folder: str) -> Results | None:
+    """Read the results of a run of `probes train`; None where the folder holds another kind."""
+    about = Path(folder) / "run.json"
+    try:
+        kind = json.loads(about.read_text(encoding="utf-8")).get("kind")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return Results.load(Path(folder) / "results.jsonl") if kind == "train" else None
 
 
 def tables(results: Results) -> list[Table]:

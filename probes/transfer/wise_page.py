@@ -57,6 +57,15 @@ def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
     return place
 
 
+def is_wise(folder: str | Path) -> bool:
+    """Say whether a folder holds a finished run of ``probes wise``."""
+    try:
+        load_wise(Path(folder))
+    except InputError:
+        return False
+    return True
+
+
 def load_wise(out: Path) -> tuple[Results, dict[str, Any]]:
     """Load a finished run of ``probes wise``.
 

@@ -41,7 +41,20 @@ def run(folder: Path, model: str, quick: bool) -> None:
     made = Classifier.from_features(TextFeatures.from_pretrained(model), classes, seed=0)
     train = labelled(task, "train", classes)
     _steps(made, train, model, n=4 if quick else 20, rounds=3 if quick else 7)
-    _path(made, train, 1500 if quick else len(train))
+    X, _ = made.feature_matrix(train.items[: 1500 if quick else None])
+    _path("acceptability", X, train.labels[: len(X)])
+    sources = [line.split("\t")[0] for line in _lines(folder / "in_domain_train.tsv")]
+    by_text = dict(zip(_texts(folder / "in_domain_train.tsv"), sources, strict=True))
+    of = [by_text[text] for text in train.names[: len(X)]]
+    _path("source", X, np.unique(of, return_inverse=True)[1])
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def _texts(path: Path) -> list[str]:
+    return [line.split("\t")[3] for line in _lines(path)]
 
 
 class _Bare:
@@ -108,10 +121,11 @@ def _steps(made: Classifier, train: LabelledItems, model: str, n: int, rounds: i
     print("bound: 0.95", flush=True)
 
 
-def _path(made: Classifier, train: LabelledItems, n: int) -> None:
-    print(f"\n== linear probing: {len(CS)} penalties on cached features of {n:,} sentences")
-    X, _ = made.feature_matrix(train.items[:n])
-    y = train.labels[:n]
+def _path(title: str, X: np.ndarray, y: np.ndarray) -> None:
+    print(
+        f"\n== linear probing: {len(CS)} penalties on cached features of {len(X):,} sentences, "
+        f"{title} ({y.max() + 1} classes)"
+    )
     start = time.perf_counter()
     _, objectives, _ = _fit(torch.from_numpy(X), y, CS, 1e-4)
     ours = time.perf_counter() - start
@@ -139,6 +153,9 @@ def _path(made: Classifier, train: LabelledItems, n: int) -> None:
 
 
 def _objective(Z: np.ndarray, y: np.ndarray, w: np.ndarray, b: np.ndarray, C: float) -> float:
-    z = Z.astype(np.float64) @ w[0] + b[0]
-    losses = np.logaddexp(0, np.where(y == 1, -z, z))
-    return float(losses.mean() + (w**2).sum() / (2 * C * len(y)))
+    z = Z.astype(np.float64) @ w.T.astype(np.float64) + b
+    if len(w) == 1:
+        z = np.hstack([np.zeros_like(z), z])
+    z -= z.max(1, keepdims=True)
+    losses = np.log(np.exp(z).sum(1)) - z[np.arange(len(y)), y]
+    return float(losses.mean() + (w.astype(np.float64) ** 2).sum() / (2 * C * len(y)))
