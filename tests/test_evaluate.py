@@ -15,10 +15,10 @@ from probes.transfer.evaluate import (
     Answered,
     answer,
     evaluation_sets,
-    prediction_columns,
     rows_of,
     runs_interval,
 )
+from probes.transfer.predictions import prediction_columns
 from probes.transfer.processes import Processes
 
 FIXED = {
@@ -53,7 +53,7 @@ def test_dev_and_test_and_each_shift_are_asked(sets):
 
 def test_answers_are_the_classifiers_predictions(tiny, sets):
     made = classifier(tiny("bert")).with_temperature(2)
-    found = answer(made, sets[1].items, Processes.join())
+    found, _ = answer(made, sets[1].items, Processes.join())
     np.testing.assert_allclose(found.logits, made.predict(sets[1].items.items).logits, rtol=1e-5)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,13 @@ from probes.transfer.classifier import Classifier, Predictions
 from probes.transfer.examples import LabelledItems, labelled, shifted
 from probes.transfer.passes import features_of
 from probes.transfer.processes import Processes
+from probes.transfer.robustness import mean_over_runs
 
 RUNS_LEVEL = 0.9
 """Of intervals over runs, as in the tables of Kumar et al. (2022)."""
+
+ITEMS: Mapping[str, Any] = {"over": "items"}
+RUNS: Mapping[str, Any] = {"over": "runs"}
 
 ITEMS_LEVEL = 0.95
 """Of intervals over items, as everywhere else here."""
@@ -84,7 +88,9 @@ def evaluation_sets(
     ]
 
 
-def answer(classifier: Classifier, part: LabelledItems, processes: Processes) -> Predictions:
+def answer(
+    classifier: Classifier, part: LabelledItems, processes: Processes
+) -> tuple[Predictions, npt.NDArray[np.float32]]:
     """Let a classifier answer for items, each process for some of the batches.
 
     Parameters
@@ -98,13 +104,15 @@ def answer(classifier: Classifier, part: LabelledItems, processes: Processes) ->
 
     Returns
     -------
-    Predictions
+    predictions : Predictions
         In the order of the items.
+    X : ndarray of shape (n, width), float32
+        The features that they rest on.
     """
     X, n_cut = features_of(classifier, part, 64, processes)
     with classifier.evaluating():
         logits = classifier.head(X) / classifier.temperature
-    return Predictions(logits.float().cpu().numpy(), n_cut)
+    return Predictions(logits.float().cpu().numpy(), n_cut), X.cpu().numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,13 +167,13 @@ def rows_of(
         for metric in metrics:
             for run, found in asked.items():
                 sure = items_interval(metric, part, [found], seed)
-                yield _row(answered, part, metric, sure, fixed, run, {}, found.n_cut)
+                yield _of_part(answered, part, metric, sure, fixed, {}, found.n_cut, run)
             n_cut = next(iter(asked.values())).n_cut
             sure = items_interval(metric, part, list(asked.values()), seed)
-            yield _row(answered, part, metric, sure, fixed, None, {"over": "items"}, n_cut)
+            yield _of_part(answered, part, metric, sure, fixed, ITEMS, n_cut)
             if len(asked) > 1:
                 sure = runs_interval(metric, part, list(asked.values()))
-                yield _row(answered, part, metric, sure, fixed, None, {"over": "runs"}, n_cut)
+                yield _of_part(answered, part, metric, sure, fixed, RUNS, n_cut)
 
 
 def items_interval(
@@ -213,20 +221,53 @@ def runs_interval(metric: Metric, part: EvaluationSet, runs: Sequence[Prediction
         Student's t at `RUNS_LEVEL`; the items are taken as they are. Runs that are all equal have
         an interval of no width.
     """
-    from scipy.special import stdtrit
-
-    n = len(runs)
     alike = np.zeros(len(part.items), dtype=np.int64)
-    values = np.array(
-        [measure(metric, part.items.labels, run.codes, alike, 1).value for run in runs]
-    )
-    count = (len(part.items), n)
+    values = [measure(metric, part.items.labels, run.codes, alike, 1).value for run in runs]
     if not np.isfinite(values).all():
-        return Interval(None, None, None, "", *count)
-    mean = float(values.mean())
-    arm = float(stdtrit(n - 1, (1 + RUNS_LEVEL) / 2) * values.std(ddof=1) / np.sqrt(n))
-    method = f"t over {n} runs, {100 * RUNS_LEVEL:.0f} %"
-    return Interval(mean, mean - arm, mean + arm, method, *count)
+        return Interval(None, None, None, "", len(part.items), len(runs))
+    return _over_runs(values, len(part.items))
+
+
+def run_rows(
+    answered: Answered,
+    split: str,
+    metric: str,
+    values: Mapping[int, float],
+    n: int,
+    fixed: Mapping[str, Any],
+) -> Iterator[Row]:
+    """Make rows of a number that each run has: one a run, and their mean.
+
+    Parameters
+    ----------
+    answered : Answered
+        The method.
+    split, metric : str
+        Of what, and which number.
+    values : mapping of int to float
+        By seed.
+    n : int
+        Number of items that it is of.
+    fixed : mapping
+        As of `rows_of`.
+
+    Yields
+    ------
+    Row
+        Of the runs without an interval, of their mean with a 90 % interval over runs, where there
+        are several.
+    """
+    for run, value in values.items():
+        sure = Interval(value, None, None, "", n, n)
+        yield _row(answered, split, metric, sure, fixed, answered.setting, n, run)
+    sure = _over_runs([*values.values()], n)
+    yield _row(answered, split, metric, sure, fixed, {**answered.setting, **RUNS}, n)
+
+
+def _over_runs(values: Sequence[float], n: int) -> Interval:
+    found = mean_over_runs(values, level=RUNS_LEVEL)
+    method = f"t over {len(values)} runs, {100 * RUNS_LEVEL:.0f} %" if found.method else ""
+    return Interval(found.value, found.low, found.high, method, n, len(values))
 
 
 def item_row(
@@ -256,94 +297,52 @@ def item_row(
     Row
         Of no seed.
     """
-    return _row(answered, part, metric, sure, fixed, None, {"over": "items"}, 0)
+    return _of_part(answered, part, metric, sure, fixed, ITEMS, 0)
 
 
-def _row(
+def _of_part(
     answered: Answered,
     part: EvaluationSet,
     metric: str,
     sure: Interval,
     fixed: Mapping[str, Any],
-    run: int | None,
     more: Mapping[str, Any],
     n_cut: int,
+    run: int | None = None,
 ) -> Row:
-    over_runs = more.get("over") == "runs"
-    by = "" if over_runs or not sure.method else f" by {part.group_kind}"
+    if more is not RUNS and sure.method:
+        sure = replace(sure, method=f"{sure.method} by {part.group_kind}")
     setting = {**answered.setting, **more, **({"n_cut": n_cut} if n_cut else {})}
+    return _row(answered, part.name, metric, sure, fixed, setting, len(part.items), run)
+
+
+def _row(
+    answered: Answered,
+    split: str,
+    metric: str,
+    sure: Interval,
+    fixed: Mapping[str, Any],
+    setting: Mapping[str, Any],
+    n_asked: int,
+    run: int | None = None,
+) -> Row:
     return Row(
         **fixed,
         layer="",
         method=answered.method,
         setting=json.dumps(setting),
-        split=part.name,
+        split=split,
         metric=metric,
         value=sure.value,
         low=sure.low,
         high=sure.high,
-        interval=sure.method + by,
+        interval=sure.method,
         n=sure.n,
         n_groups=sure.n_groups,
-        n_asked=len(part.items),
+        n_asked=n_asked,
         n_lost=0,
         why_lost="{}",
         seed=run,
         control_of="",
         store="",
     )
-
-
-PREDICTIONS = (
-    *("method", "seed", "set", "item", "name", "group"),
-    *("gold", "predicted", "log_probability", "logits"),
-)
-
-
-def prediction_columns(
-    answered: Sequence[Answered], sets: Sequence[EvaluationSet], classes: Sequence[str]
-) -> dict[str, list[Any]]:
-    """Lay out every answer, one row an item, set and run.
-
-    Parameters
-    ----------
-    answered : sequence of Answered
-        Of each method.
-    sets : sequence of EvaluationSet
-        What was asked.
-    classes : sequence of str
-        In the classifier's order.
-
-    Returns
-    -------
-    dict of str to list
-        The columns `PREDICTIONS`: item is its number in the set; gold and predicted are class
-        names, gold empty for a class that the classifier does not have; log_probability (natural
-        logarithm) is of the gold class; logits one a class.
-    """
-    columns: dict[str, list[Any]] = {name: [] for name in PREDICTIONS}
-    names = np.array([*classes, None], dtype=object)  # -1 takes the last
-    for method in answered:
-        for run, found in method.runs.items():
-            for part in sets:
-                n, gold = len(part.items), part.items.labels
-                predictions = found[part.name]
-                logs = _gold_log_probabilities(predictions, gold)
-                columns["method"] += [method.method] * n
-                columns["seed"] += [run] * n
-                columns["set"] += [part.name] * n
-                columns["item"] += range(n)
-                columns["name"] += part.items.names
-                columns["group"] += part.items.groups.tolist()
-                columns["gold"] += names[gold].tolist()
-                columns["predicted"] += names[predictions.codes].tolist()
-                columns["log_probability"] += logs
-                columns["logits"] += predictions.logits.tolist()
-    return columns
-
-
-def _gold_log_probabilities(
-    predictions: Predictions, gold: npt.NDArray[np.int64]
-) -> list[float | None]:
-    logs = predictions.log_probabilities
-    return [float(logs[k, g]) if g >= 0 else None for k, g in enumerate(gold.tolist())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,22 @@ from probes.diagnostic.run import Progress, Silent
 from probes.encoders.features import FeatureKind, pretrained
 from probes.errors import InputError
 from probes.files import sealed, unsealed, write_whole
-from probes.results import Results
+from probes.results import Results, Row
 from probes.task import Task
+from probes.transfer.calibrated import calibration_rows
+from probes.transfer.changes import Before, Changes, change_rows
 from probes.transfer.classifier import Classifier
 from probes.transfer.config import Method, TrainConfig
 from probes.transfer.evaluate import (
     Answered,
     EvaluationSet,
     evaluation_sets,
-    prediction_columns,
     rows_of,
 )
 from probes.transfer.examples import class_names
 from probes.transfer.finetune import seconds_a_step
 from probes.transfer.linear import CS, linear_probe
+from probes.transfer.predictions import prediction_columns
 from probes.transfer.processes import Processes
 from probes.transfer.runs import (
     CLASSIFIER,
@@ -40,6 +42,7 @@ from probes.transfer.runs import (
     Trainer,
     answers_of,
     read_answers,
+    read_changes,
     write_answers,
 )
 from probes.transfer.saved import ABOUT
@@ -57,6 +60,7 @@ class _Setting:
     task: Task
     sets: list[EvaluationSet]
     start: Classifier
+    before: Before
     processes: Processes
     progress: Progress
 
@@ -66,6 +70,20 @@ class _Setting:
 
     def trainer(self, method: Method) -> Trainer:
         return Trainer(self.out / "runs" / method, self.task, self.processes, self.progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """What the runs of a method answered, and what training changed in each."""
+
+    answered: Answered
+    changes: Mapping[int, Changes]
+
+    def rows(self, sets: Sequence[EvaluationSet], fixed: Mapping[str, Any]) -> Iterator[Row]:
+        """Make all rows of the method."""
+        yield from rows_of(self.answered, sets, fixed)
+        yield from calibration_rows(self.answered, sets, fixed)
+        yield from change_rows(self.answered, self.changes, sets, fixed)
 
 
 def run_train(config: TrainConfig, progress: Progress | None = None) -> Results | None:
@@ -81,7 +99,8 @@ def run_train(config: TrainConfig, progress: Progress | None = None) -> Results 
     Returns
     -------
     Results
-        As `probes.transfer.evaluate.rows_of`; None in a process that only helped.
+        As `probes.transfer.evaluate.rows_of`, `calibrated.calibration_rows` and
+        `changes.change_rows` make them; None in a process that only helped.
 
     Raises
     ------
@@ -102,9 +121,11 @@ def _run(config: TrainConfig, processes: Processes, progress: Progress) -> Resul
     task, shifts = load_shifts(config.task, config.ood)
     classes = class_names(task)
     sets = evaluation_sets(task, shifts, classes)
-    setting = _Setting(config, task, sets, _start(config, task, classes), processes, progress)
+    start = _start(config, task, classes)
+    before = Before(start, task, sets, processes)
+    setting = _Setting(config, task, sets, start, before, processes, progress)
     _tell_budget(setting)
-    answered: list[Answered] = []
+    answered: list[Adapted] = []
     about: dict[str, Any] = {}
     probed: Classifier | None = None
     if set(config.method) & {"lp", "lp-ft"}:
@@ -163,7 +184,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _probe(setting: _Setting) -> tuple[Classifier, Answered, dict[str, Any]]:
+def _probe(setting: _Setting) -> tuple[Classifier, Adapted, dict[str, Any]]:
     """Probe linearly, unless that is done; the classifier is kept, LP-FT begins with it."""
     folder = setting.out / "runs" / "lp"
     record = folder / RECORD
@@ -174,22 +195,24 @@ def _probe(setting: _Setting) -> tuple[Classifier, Answered, dict[str, Any]]:
         chosen = found.path[found.chosen]
         path = [dataclasses.asdict(point) for point in found.path]
         about = {"C": chosen.C, "accuracy": chosen.accuracy, "n_cut": found.n_cut, "path": path}
-        answers = answers_of(found.classifier, setting.sets, setting.processes)
+        answers, features = answers_of(found.classifier, setting.sets, setting.processes)
+        changes = setting.before.changes(setting.start, found.classifier, features)
         if setting.processes.is_first:
             folder.mkdir(parents=True, exist_ok=True)
             found.classifier.to("cpu").save(folder / CLASSIFIER)
-            write_answers(folder, answers)
+            write_answers(folder, answers, changes)
             write_whole(record, sealed(about))
         setting.processes.world.wait()
     about = unsealed(record)
     classifier = Classifier.load(folder / CLASSIFIER, setting.start.classes)
     runs = {0: read_answers(folder, setting.sets)}
-    return classifier, Answered("lp", {"C": about["C"]}, runs), about
+    adapted = Adapted(Answered("lp", {"C": about["C"]}, runs), {0: read_changes(folder)})
+    return classifier, adapted, about
 
 
 def _tune(
     setting: _Setting, method: Method, probed: Classifier | None
-) -> tuple[Answered, list[Record]]:
+) -> tuple[Adapted, list[Record]]:
     """Choose the rate on dev by the first seed, then train with every seed at that rate."""
     config, trainer = setting.config, setting.trainer(method)
 
@@ -209,7 +232,7 @@ def _tune(
     for record in records:
         if record.rate != best.rate:
             trainer.forget(config.finetuning(method, record.rate, 0))
-    runs = {}
+    runs, changes = {}, {}
     for seed in range(config.seeds):
         of, record = config.finetuning(method, best.rate, seed), best
         if seed:
@@ -217,8 +240,10 @@ def _tune(
             records.append(record)
             setting.progress.say(f"{method} · seed {seed}: {_said(record)}")
         if not record.diverged:
-            runs[seed] = trainer.answers(start(seed), of, setting.sets, config.save)
-    return Answered(method, {"rate": best.rate}, runs), records
+            runs[seed], changes[seed] = trainer.answers(
+                start(seed), of, setting.sets, setting.before, config.save
+            )
+    return Adapted(Answered(method, {"rate": best.rate}, runs), changes), records
 
 
 def _said(record: Record) -> str:
@@ -230,7 +255,7 @@ def _said(record: Record) -> str:
     )
 
 
-def _write(setting: _Setting, answered: Sequence[Answered], about: dict[str, Any]) -> Results:
+def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any]) -> Results:
     config, task = setting.config, setting.task
     fixed = {
         "run": setting.out.name,
@@ -241,7 +266,8 @@ def _write(setting: _Setting, answered: Sequence[Answered], about: dict[str, Any
         "n_layers": len(setting.start.features.blocks()) - 1,
         "config": configs.digest(config),
     }
-    results = Results(row for of in answered for row in rows_of(of, setting.sets, fixed))
+    results = Results(row for one in adapted for row in one.rows(setting.sets, fixed))
+    answered = [one.answered for one in adapted]
     columns = prediction_columns(answered, setting.sets, setting.start.classes)
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from safetensors import safe_open
 from probes.diagnostic.run import Progress
 from probes.files import sealed, unsealed, write_whole
 from probes.task import Task
+from probes.transfer.changes import Before, Changes, Features
 from probes.transfer.checkpoint import FILE
 from probes.transfer.classifier import Classifier, Predictions
 from probes.transfer.evaluate import EvaluationSet, answer
@@ -117,20 +118,22 @@ class Trainer:
         start: Classifier,
         config: FinetuneConfig,
         sets: Sequence[EvaluationSet],
+        before: Before,
         save: bool,
-    ) -> dict[str, Predictions]:
-        """Let a training that is done answer, unless it has, and keep the answers."""
+    ) -> tuple[dict[str, Predictions], Changes]:
+        """Let a training that is done answer, unless it has; keep that, and what it changed."""
         folder = self.place(config)
         if not (folder / ANSWERS).is_file():
             classifier, _ = self._trained(start, config)  # is read from its checkpoint
-            found = answers_of(classifier, sets, self.processes)
+            found, features = answers_of(classifier, sets, self.processes)
+            changes = before.changes(start, classifier, features)
             if self.processes.is_first:
                 if save:
                     classifier.save(folder / CLASSIFIER)
-                write_answers(folder, found)
+                write_answers(folder, found, changes)
             self.processes.world.wait()
         self.forget(config)
-        return read_answers(folder, sets)
+        return read_answers(folder, sets), read_changes(folder)
 
     def forget(self, config: FinetuneConfig) -> None:
         """Remove a checkpoint that nobody will ask for again."""
@@ -150,28 +153,40 @@ class Trainer:
 
 def answers_of(
     classifier: Classifier, sets: Sequence[EvaluationSet], processes: Processes
-) -> dict[str, Predictions]:
-    """Let a classifier answer for every set."""
+) -> tuple[dict[str, Predictions], Features]:
+    """Let a classifier answer for every set; give the features that the answers rest on, too."""
     home = classifier.device
     classifier.to(processes.device)
-    found = {part.name: answer(classifier, part.items, processes) for part in sets}
+    answers, features = {}, {}
+    for part in sets:
+        answers[part.name], features[part.name] = answer(classifier, part.items, processes)
     classifier.to(home)
-    return found
+    return answers, features
 
 
-def write_answers(folder: Path, found: dict[str, Predictions]) -> None:
-    """Keep logits, a tensor a set, and how many items were cut."""
+def write_answers(
+    folder: Path, found: Mapping[str, Predictions], changes: Changes | None = None
+) -> None:
+    """Keep logits, a tensor a set, how many items were cut, and what training changed."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: torch.from_numpy(answers.logits) for name, answers in found.items()}
-    cut = json.dumps({name: answers.n_cut for name, answers in found.items()})
-    write_whole(folder / ANSWERS, safetensors.torch.save(tensors, {"n_cut": cut}))
+    about = {"n_cut": json.dumps({name: answers.n_cut for name, answers in found.items()})}
+    if changes is not None:
+        about["changes"] = changes.text()
+    write_whole(folder / ANSWERS, safetensors.torch.save(tensors, about))
 
 
 def read_answers(folder: Path, sets: Sequence[EvaluationSet]) -> dict[str, Predictions]:
-    """Read what `write_answers` wrote."""
+    """Read what `write_answers` wrote: the answers."""
     with safe_open(folder / ANSWERS, framework="pt") as file:
         cut = json.loads(file.metadata()["n_cut"])
         return {
             part.name: Predictions(file.get_tensor(part.name).numpy(), cut[part.name])
             for part in sets
         }
+
+
+def read_changes(folder: Path) -> Changes:
+    """Read what `write_answers` wrote: what training changed."""
+    with safe_open(folder / ANSWERS, framework="pt") as file:
+        return Changes.of(file.metadata()["changes"])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probes.report.plates import Grid
 from probes.report.words import GAP, number
 from probes.results import Results, Row
 
@@ -18,6 +19,11 @@ NOTE = (
     "mean over runs ± arm of its 90 % interval over runs [95 % interval over items]; penalty, rate "
     "and epoch chosen on dev"
 )
+CHANGED = (
+    "shift: how far features moved (mean Euclidean distance); ECE: calibration error, as it is and "
+    "at the temperature T that fits dev; means over runs"
+)
+SCORES = ("accuracy", "mcc")
 
 
 def load(folder: str) -> Results | None:
@@ -31,7 +37,27 @@ def load(folder: str) -> Results | None:
 
 
 def tables(results: Results) -> list[Table]:
-    """Lay out what a run found, for a terminal.
+    """Lay out what a run found, for a terminal; as `grids`."""
+    *scores, changed = grids(results)
+    return [*(laid_out(grid, NOTE) for grid in scores), laid_out(changed, CHANGED)]
+
+
+def laid_out(grid: Grid, note: str) -> Table:
+    """Lay a grid out for a terminal, with a note below."""
+    from rich.table import Table
+
+    table = Table(
+        title=grid.caption, caption=note, caption_justify="left", box=None, pad_edge=False
+    )
+    for k, head in enumerate(grid.heads):
+        table.add_column(head, justify="right" if k else "left", no_wrap=not k)
+    for row in grid.rows:
+        table.add_row(*row)
+    return table
+
+
+def grids(results: Results) -> list[Grid]:
+    """Lay out what a run found.
 
     Parameters
     ----------
@@ -40,32 +66,51 @@ def tables(results: Results) -> list[Table]:
 
     Returns
     -------
-    list of rich.table.Table
-        One a metric: rows are methods, columns dev, ID (test) and each set out of distribution;
-        with two of those or more, their mean.
+    list of Grid
+        One a metric: rows are methods, columns dev, ID (test) and each set out of distribution,
+        with two of those or more, their mean. Then what training changed: the head, features, and
+        how far probabilities can be believed.
     """
-    return [_table(results.where(metric=m), m) for m in dict.fromkeys(r.metric for r in results)]
+    scores = [m for m in SCORES if results.where(metric=m)]
+    return [*(_grid(results.where(metric=m), m) for m in scores), _changed(results)]
 
 
-def _table(rows: Results, metric: str) -> Table:
-    from rich.table import Table
-
+def _grid(rows: Results, metric: str) -> Grid:
     splits = list(dict.fromkeys(row.split for row in rows))
     shifts = [split for split in splits if split.startswith("ood/")]
-    table = Table(title=metric, caption=NOTE, caption_justify="left", box=None, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    table.add_column("chosen", justify="right")
-    for split in splits:
-        table.add_column(heading(split), justify="right")
-    if len(shifts) > 1:
-        table.add_column("OOD mean", justify="right")
+    heads = ["", "chosen", *map(heading, splits), *(["OOD mean"] if len(shifts) > 1 else [])]
+    lines = []
     for method in dict.fromkeys(row.method for row in rows):
         own = rows.where(method=method)
         cells = [cell(own.where(split=split)) for split in splits]
         if len(shifts) > 1:
             cells.append(mean_cell(own, shifts))
-        table.add_row(NAMES.get(method, method), _chosen(own[0]), *cells)
-    return table
+        lines.append([NAMES.get(method, method), _chosen(own[0]), *cells])
+    return Grid(metric, heads, lines)
+
+
+def _changed(results: Results) -> Grid:
+    splits = [s for s in dict.fromkeys(row.split for row in results) if s not in ("dev", "train")]
+    columns = [("head norm", "train", "head-norm"), ("T", "dev", "temperature")]
+    for split in splits:
+        columns.append((f"shift {heading(split)}", split, "feature-shift"))
+        columns.append((f"ECE {heading(split)}", split, "ece"))
+        columns.append((f"at T {heading(split)}", split, "ece-scaled"))
+    lines = []
+    for method in dict.fromkeys(row.method for row in results):
+        own = results.where(method=method, seed=None)
+        cells = [_mean_of(own, split, metric) for _, split, metric in columns]
+        lines.append([NAMES.get(method, method), *cells])
+    return Grid("What training changed", ["", *(name for name, _, _ in columns)], lines)
+
+
+def _mean_of(rows: Results, split: str, metric: str) -> str:
+    found = rows.where(split=split, metric=metric)
+    if not found or found[0].value is None:
+        return GAP
+    value, high = found[0].value, found[0].high
+    text = number(value) if abs(value) < 10 else f"{value:.1f}"
+    return text if high is None else f"{text} ± {number(high - value)}"
 
 
 def heading(split: str) -> str:

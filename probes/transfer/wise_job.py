@@ -84,7 +84,7 @@ class _Setting:
         """Let weights that are made when they are needed answer, unless they have."""
         folder = self.out / "answers" / name
         if not (folder / ANSWERS).is_file():
-            write_answers(folder, answers_of(make(), self.sets, self.processes))
+            write_answers(folder, answers_of(make(), self.sets, self.processes)[0])
         return read_answers(folder, self.sets)
 
 

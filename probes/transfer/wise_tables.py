@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from probes.report.plates import Grid
 from probes.results import Results, Row
-from probes.transfer.tables import cell, heading, mean_cell
+from probes.transfer.tables import SCORES, cell, heading, laid_out, mean_cell
 from probes.transfer.wise import DEFAULT_ALPHA
 
 if TYPE_CHECKING:
@@ -36,19 +36,7 @@ def tables(results: Results, run: Mapping[str, Any]) -> list[Table]:
     list of rich.table.Table
         As `grids`.
     """
-    from rich.table import Table
-
-    found = []
-    for grid in grids(results, run):
-        table = Table(
-            title=grid.caption, caption=NOTE, caption_justify="left", box=None, pad_edge=False
-        )
-        for k, head in enumerate(grid.heads):
-            table.add_column(head, justify="right" if k else "left", no_wrap=not k)
-        for row in grid.rows:
-            table.add_row(*row)
-        found.append(table)
-    return found
+    return [laid_out(grid, NOTE) for grid in grids(results, run)]
 
 
 def grids(results: Results, run: Mapping[str, Any]) -> list[Grid]:
@@ -66,7 +54,7 @@ def grids(results: Results, run: Mapping[str, Any]) -> list[Grid]:
         half, and soups; columns dev, ID (test) and each set out of distribution, and their mean
         where there are several.
     """
-    metrics = [m for m in dict.fromkeys(row.metric for row in results) if "-over-" not in m]
+    metrics = [metric for metric in SCORES if results.where(metric=metric)]
     return [_grid(results.where(metric=metric), metric, run) for metric in metrics]
 
 
