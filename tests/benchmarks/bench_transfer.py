@@ -4,8 +4,8 @@ MiniLM on CoLA's in-domain sentences. The bare loop does the same steps: the sam
 by transformers, AdamW as transformers users write it (clipping, cosine), nothing else; the two take
 turns. The sweep is Kumar et al.'s: scikit-learn, warm-started, 50 penalties from the strongest on,
 200 iterations each, at its own tolerance and at a tenth of it; its objectives are compared with
-ours, of which each is within 1e-4 of the optimum: acceptability (2 classes) and the publication that
-a sentence is from (17).
+ours, of which each is within 1e-4 of the optimum: acceptability (2 classes) and the publication
+that a sentence is from (17).
 """
 
 from __future__ import annotations
@@ -140,8 +140,8 @@ def _path(title: str, X: np.ndarray, y: np.ndarray, tols: tuple[float, ...]) -> 
             for (w, b), C, own in zip(heads, CS, objectives, strict=True)
         ]
         print(
-            f"ours {ours:.2f} s, scikit-learn (tol {tol:g}) {sweep:.2f} s: {sweep / ours:.1f} times "
-            f"as fast; its objectives lie {min(worse):+.1e} to {max(worse):+.1e} of ours ({n_late} "
+            f"ours {ours:.2f} s, scikit-learn (tol {tol:g}) {sweep:.2f} s: "
+            f"{sweep / ours:.1f} times as fast; its objectives lie {min(worse):+.1e} to {max(worse):+.1e} of ours ({n_late} "
             f"of {len(CS)} stopped at {ITERATIONS} iterations)"
         )
     print("bound: 8, aim 20", flush=True)
