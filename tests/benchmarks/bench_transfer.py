@@ -141,8 +141,8 @@ def _path(title: str, X: np.ndarray, y: np.ndarray, tols: tuple[float, ...]) -> 
         ]
         print(
             f"ours {ours:.2f} s, scikit-learn (tol {tol:g}) {sweep:.2f} s: "
-            f"{sweep / ours:.1f} times as fast; its objectives lie {min(worse):+.1e} to {max(worse):+.1e} of ours ({n_late} "
-            f"of {len(CS)} stopped at {ITERATIONS} iterations)"
+            f"{sweep / ours:.1f} times as fast; its objectives lie {min(worse):+.1e} to "
+            f"{max(worse):+.1e} of ours ({n_late} of {len(CS)} stopped at {ITERATIONS} iterations)"
         )
     print("bound: 8, aim 20", flush=True)
 
