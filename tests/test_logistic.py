@@ -232,10 +232,12 @@ def test_the_loss_keeps_its_precision_where_classes_are_separated():
     assert float(loss.coef[0, 0, 0]) == pytest.approx(-math.exp(-30), rel=1e-5)
 
 
-def test_loss_and_gradient_are_those_of_autograd_over_several_blocks():
-    X, y = problem(5000, 6, 3)
-    W = torch.randn(2, 3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    b = torch.tensor([[0.1, -0.2, 0.3], [0.0, 0.0, 1.0]], dtype=torch.float64)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_loss_and_gradient_are_those_of_autograd_over_several_blocks(n_classes):
+    X, y = problem(5000, 6, n_classes)
+    noise = torch.Generator().manual_seed(0)
+    W = torch.randn(2, n_classes, 6, dtype=torch.float64, generator=noise)
+    b = torch.tensor([[0.1, -0.2, 0.3], [0.0, 0.0, 1.0]], dtype=torch.float64)[:, :n_classes]
     loss = log_loss(X.double(), y.expand(2, -1), W, b)
     for j in range(2):
         w, c = W[j].clone().requires_grad_(), b[j].clone().requires_grad_()

@@ -19,7 +19,7 @@ from probes.metrics import Metric, measure
 from probes.results import Row
 from probes.stats import Interval, interval, interval_of
 from probes.task import Task
-from probes.transfer.classifier import Classifier, Predictions
+from probes.transfer.classifier import BATCH, Classifier, Predictions
 from probes.transfer.examples import LabelledItems, labelled, shifted
 from probes.transfer.passes import features_of
 from probes.transfer.processes import Processes
@@ -109,7 +109,7 @@ def answer(
     X : ndarray of shape (n, width), float32
         The features that they rest on.
     """
-    X, n_cut = features_of(classifier, part, 64, processes)
+    X, n_cut = features_of(classifier, part, BATCH, processes)
     with classifier.evaluating():
         logits = classifier.head(X) / classifier.temperature
     return Predictions(logits.float().cpu().numpy(), n_cut), X.cpu().numpy()

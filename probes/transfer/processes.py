@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from accelerate.utils import broadcast, reduce
+from accelerate.utils import reduce
 from torch import Tensor
 
 from probes.states import World, join
@@ -54,9 +54,3 @@ class Processes:
         for tensor in tensors:
             tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
             start += tensor.numel()
-
-    def spread(self, tensors: Sequence[Tensor]) -> None:
-        """Give every process the first one's values, in place."""
-        if self.world.size > 1:
-            for tensor in tensors:
-                tensor.copy_(broadcast(tensor))

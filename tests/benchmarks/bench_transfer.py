@@ -3,8 +3,9 @@
 MiniLM on CoLA's in-domain sentences. The bare loop does the same steps: the same batches, tokenised
 by transformers, AdamW as transformers users write it (clipping, cosine), nothing else; the two take
 turns. The sweep is Kumar et al.'s: scikit-learn, warm-started, 50 penalties from the strongest on,
-200 iterations each; objectives are compared where scikit-learn says it has converged, and where it
-does not.
+200 iterations each, at its own tolerance and at a tenth of it; its objectives are compared with
+ours, of which each is within 1e-4 of the optimum: acceptability (2 classes) and the publication
+that a sentence is from (17).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from probes.transfer.stepping import Stepper
 
 BATCH = 16
 RATE = 3e-5
+ITERATIONS = 200
 
 
 def run(folder: Path, model: str, quick: bool) -> None:
@@ -42,11 +44,12 @@ def run(folder: Path, model: str, quick: bool) -> None:
     train = labelled(task, "train", classes)
     _steps(made, train, model, n=4 if quick else 20, rounds=3 if quick else 7)
     X, _ = made.feature_matrix(train.items[: 1500 if quick else None])
-    _path("acceptability", X, train.labels[: len(X)])
+    tols = (1e-4,) if quick else (1e-4, 1e-5)
+    _path("acceptability", X, train.labels[: len(X)], tols)
     sources = [line.split("\t")[0] for line in _lines(folder / "in_domain_train.tsv")]
     by_text = dict(zip(_texts(folder / "in_domain_train.tsv"), sources, strict=True))
     of = [by_text[text] for text in train.names[: len(X)]]
-    _path("source", X, np.unique(of, return_inverse=True)[1])
+    _path("source", X, np.unique(of, return_inverse=True)[1], tols)
 
 
 def _lines(path: Path) -> list[str]:
@@ -121,7 +124,7 @@ def _steps(made: Classifier, train: LabelledItems, model: str, n: int, rounds: i
     print("bound: 0.95", flush=True)
 
 
-def _path(title: str, X: np.ndarray, y: np.ndarray) -> None:
+def _path(title: str, X: np.ndarray, y: np.ndarray, tols: tuple[float, ...]) -> None:
     print(
         f"\n== linear probing: {len(CS)} penalties on cached features of {len(X):,} sentences, "
         f"{title} ({y.max() + 1} classes)"
@@ -129,27 +132,33 @@ def _path(title: str, X: np.ndarray, y: np.ndarray) -> None:
     start = time.perf_counter()
     _, objectives, _ = _fit(torch.from_numpy(X), y, CS, 1e-4)
     ours = time.perf_counter() - start
+    for tol in tols:
+        sweep, heads, n_late = _sweep(X, y, tol)
+        Z = (X - X.mean()) / X.std()
+        worse = [
+            _objective(Z, y, w, b, C) / own - 1
+            for (w, b), C, own in zip(heads, CS, objectives, strict=True)
+        ]
+        print(
+            f"ours {ours:.2f} s, scikit-learn (tol {tol:g}) {sweep:.2f} s: "
+            f"{sweep / ours:.1f} times as fast; its objectives lie {min(worse):+.1e} to "
+            f"{max(worse):+.1e} of ours ({n_late} of {len(CS)} stopped at {ITERATIONS} iterations)"
+        )
+    print("bound: 8, aim 20", flush=True)
+
+
+def _sweep(X: np.ndarray, y: np.ndarray, tol: float) -> tuple[float, list, int]:
     start = time.perf_counter()
     Z = (X - X.mean()) / X.std()
-    model = LogisticRegression(warm_start=True, max_iter=200)
-    theirs, n_late = [], 0
+    model = LogisticRegression(warm_start=True, max_iter=ITERATIONS, tol=tol)
+    heads, n_late = [], 0
     for C in CS:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             model.set_params(C=C).fit(Z, y)
         n_late += bool(caught)
-        theirs.append((model.coef_.copy(), model.intercept_.copy()))
-    sweep = time.perf_counter() - start
-    worse = [
-        _objective(Z, y, w, b, C) / own - 1
-        for (w, b), C, own in zip(theirs, CS, objectives, strict=True)
-    ]
-    print(
-        f"ours {ours:.2f} s, scikit-learn {sweep:.2f} s: {sweep / ours:.1f} times as fast; its "
-        f"objectives lie {min(worse):+.1e} to {max(worse):+.1e} of ours ({n_late} of {len(CS)} "
-        "stopped at 200 iterations)"
-    )
-    print("bound: 8, aim 20", flush=True)
+        heads.append((model.coef_.copy(), model.intercept_.copy()))
+    return time.perf_counter() - start, heads, n_late
 
 
 def _objective(Z: np.ndarray, y: np.ndarray, w: np.ndarray, b: np.ndarray, C: float) -> float:
