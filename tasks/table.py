@@ -24,7 +24,7 @@ from probes_tasks.splits import (
 from probes_tasks.words import Span, tokenised_by
 
 from probes.errors import InputError, unknown
-from probes.task import SPLITS, Kind, Split, Task, Unit, label_column
+from probes.task import SPLITS, Kind, Split, Task, TextUnit, label_column
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Table:
     columns: tuple[str, ...] = ()
     """Names of the columns, for CSV and TSV files without a header."""
 
-    unit: Unit = "sentence"
+    unit: TextUnit = "sentence"
     """What a label is about: every word of a row, a span, a pair of spans, or the whole text."""
 
     kind: Kind = "class"
@@ -156,7 +156,7 @@ class Table:
     def _check(self) -> None:
         check_draw(self.limit, self.seed)
         for what, came, known in (
-            ("unit", self.unit, get_args(Unit)),
+            ("unit", self.unit, get_args(TextUnit)),
             ("kind", self.kind, get_args(Kind)),
         ):
             if came not in known:
