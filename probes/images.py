@@ -125,6 +125,16 @@ class Images:
         with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
             return tuple(workers.map(self._digest, range(len(self))))
 
+    def thumbnails(self, side: int) -> npt.NDArray[np.float32]:
+        """Give side × side pixels of each, means over their parts, as (n, side · side · 3)."""
+
+        def small(k: int) -> npt.NDArray[np.float32]:
+            thumbnail = self[k].resize((side, side), Image.Resampling.BOX)
+            return np.asarray(thumbnail, dtype=np.float32).reshape(-1)
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
+            return np.stack(list(workers.map(small, range(len(self)))))
+
     def _digest(self, k: int) -> str:
         picture = self[k]
         size = f"{picture.width} {picture.height}\n".encode()
@@ -164,6 +174,13 @@ def as_picture(image: Any, name: str = "the image") -> Picture:
         image.load()
         return image
     return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def pictures_of(images: Images | Sequence[Any]) -> Images | list[Picture]:
+    """Give images that may be arrays as Pillow has them."""
+    if isinstance(images, Images):
+        return images
+    return [as_picture(image, f"image {k}") for k, image in enumerate(images)]
 
 
 def _of_array(array: npt.NDArray[Any], name: str) -> Picture:

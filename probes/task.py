@@ -122,6 +122,11 @@ class Task:
         return [self.texts[t][a:b] for t, (a, b) in rows]
 
     @property
+    def is_of_wholes(self) -> bool:
+        """Whether its units are whole texts or images, which do not come in types as words do."""
+        return self.unit in ("sentence", "image")
+
+    @property
     def classes(self) -> list[str]:
         """The distinct labels in sorted order; empty for real values."""
         if self.kind == "real":
