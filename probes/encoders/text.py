@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -263,8 +263,6 @@ class TextEncoder:
         Plan
             Its batches, and what is lost or cut.
         """
-        if pooling not in get_args(TextPooling):
-            raise unknown("pooling of a text", pooling, get_args(TextPooling))
         pieces, n_mended = self.tokens.pieces(texts)
         plan = plan_batches(
             texts,

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import xxhash
 
-from probes.choices import Lost, Pooling, Truncation
+from probes.choices import Lost, Pooling, TextPooling, Truncation
 from probes.encoders.batches import Batch, Plan
 from probes.encoders.image import ImageBatch, ImageEncoder
 from probes.encoders.text import TextEncoder
-from probes.errors import InputError
+from probes.errors import InputError, unknown
 from probes.task import Task
 
 Encoder = TextEncoder | ImageEncoder
@@ -52,6 +53,14 @@ def require_fit(task: Task, encoder: Encoder) -> None:
             f"the task {task.name!r} is of {task.unit}s, and the model {encoder.name!r} reads "
             f"{reads}; give another model, or another task"
         )
+
+
+def require_pooling(encoder: Encoder, pooling: Pooling) -> None:
+    """Refuse a pooling that a model of this kind does not have."""
+    if isinstance(encoder, ImageEncoder):
+        encoder.require_pooling(pooling)
+    elif pooling not in get_args(TextPooling):
+        raise unknown("pooling of a text", pooling, get_args(TextPooling))
 
 
 def usual_budget(encoder: Encoder) -> int:

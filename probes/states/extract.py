@@ -18,7 +18,16 @@ from probes.cores import each_core
 from probes.encoders.batches import Batch
 from probes.encoders.image import ImageBatch
 from probes.errors import EnvironmentFailure, InputError
-from probes.states.corpus import Encoder, Policy, Work, key_of, require_fit, usual_budget, work_of
+from probes.states.corpus import (
+    Encoder,
+    Policy,
+    Work,
+    key_of,
+    require_fit,
+    require_pooling,
+    usual_budget,
+    work_of,
+)
 from probes.states.layout import Layout, cut_shards
 from probes.states.store import ActivationStore, nearest, place, require_space
 from probes.states.world import World, alone
@@ -107,6 +116,7 @@ def extract(
     world = alone(encoder.device) if world is None else world
     layers = encoder.layers if layers is None else tuple(layers)
     pooling = default_pooling(encoder) if pooling is None else pooling
+    require_pooling(encoder, pooling)
     policy = Policy(pooling, truncation, stride if truncation == "window" else None, lost)
     if stride is not None and stride < 1:
         raise InputError(f"--stride {stride}: expected 1 or more")
