@@ -134,7 +134,8 @@ class DoctorConfig:
     """Examine a model: the contract of correctness, clause by clause."""
 
     file: str | None = None
-    """Your own texts, to be aligned and measured too: one a line, or CoNLL-U."""
+    """Your own texts, to be aligned and measured too: one a line, or CoNLL-U. For a vision model an
+    image, or a folder of them."""
     store: str = "runs/store"
     """Folder of activation stores; the verdict is kept there, and goes with every run that uses
     the model."""

@@ -153,6 +153,8 @@ class PointReader:
     ----------
     names, widths, n_layers, n_special, blocks, semantics
         As of `ImageReader`; there are no blocks, and `n_layers` is the number of points less one.
+    points : dict of str to torch.nn.Module
+        The submodules, by the names of their layers.
 
     Raises
     ------
@@ -182,7 +184,7 @@ class PointReader:
             raise InputError(
                 f"the layers run in the order {', '.join(calls)}; name them in that order"
             )
-        self._module = module
+        self.points = points
         self._first = _first_parameter(module)
         self._hooks = Hooks(module, (2, *NDIMS))
         for name, point in points.items():
