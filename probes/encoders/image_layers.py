@@ -80,7 +80,7 @@ class ImageReader:
             [*stack.numbered, TO_THE_END],
             lambda n, h: states.update({n: h.clone()}),
         )
-        self._shapes = {name: tuple(h.shape[1:]) for name, h in states.items()}
+        self._shapes = {name: (tuple(h.shape[1:]), _order(h)) for name, h in states.items()}
         channels = set(getattr(self._model.config, "hidden_sizes", None) or ())
         for name in stack.numbered:
             h = states.get(name)
@@ -129,10 +129,11 @@ class ImageReader:
 
     def run_from(self, pixels: Tensor, layer: str, states: Tensor) -> Tensor:
         """Run the model with the states of one layer put in; give its last states."""
-        shape = (len(states), *self._shapes[layer])
-        if len(shape) == 4:
+        shape, form = self._shapes[layer]
+        if len(shape) == 3:
             states = states.transpose(1, 2)
-        put = states.reshape(shape)
+        put = states.new_empty((len(states), *shape)).to(memory_format=form)
+        put.copy_(states.reshape(put.shape))
         return as_positions(self.finish(self._hooks.put({"pixel_values": pixels}, layer, put)))
 
 
@@ -202,6 +203,12 @@ class PointReader:
         self._hooks.read(
             {self._first: pixels}, layers, lambda n, h: sink(n, as_positions(h, f"layer {n!r}"))
         )
+
+
+def _order(states: Tensor) -> torch.memory_format:
+    """Say in which order a map lies in memory: convolutions round otherwise in another."""
+    is_last = states.ndim == 4 and not states.is_contiguous()
+    return torch.channels_last if is_last else torch.contiguous_format
 
 
 def _number_of_blocks(model: Any) -> int:
