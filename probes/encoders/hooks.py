@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from probes.errors import InputError
 
@@ -69,13 +70,15 @@ class Hooks:
         self._ndims = ndims
         self._local = threading.local()
         self._stacks: list[Stack] = []
+        self._handles: list[RemovableHandle] = []
 
     def on_blocks(self, stack: Stack, blocks: Sequence[nn.Module]) -> None:
         """Hook a stack's blocks, each once, in the order in which they run."""
         self._stacks.append(stack)
         for block in blocks:
-            block.register_forward_pre_hook(self._enter(stack), with_kwargs=True)
-            block.register_forward_hook(self._leave(stack))
+            enter, leave = self._enter(stack), self._leave(stack)
+            self._handles.append(block.register_forward_pre_hook(enter, with_kwargs=True))
+            self._handles.append(block.register_forward_hook(leave))
 
     def on_output(self, name: str, module: nn.Module) -> None:
         """Hook what a module gives: a layer of that name."""
@@ -85,7 +88,12 @@ class Hooks:
             if recorder is not None:
                 recorder.give(name, first_of(output))
 
-        module.register_forward_hook(hook)
+        self._handles.append(module.register_forward_hook(hook))
+
+    def remove(self) -> None:
+        """Take all hooks off, so that the model can be copied."""
+        while self._handles:
+            self._handles.pop().remove()
 
     def read(self, inputs: dict[str, Any], layers: Sequence[str], sink: Sink) -> Any:
         """Run the model and hand each wanted layer to `sink`, as soon as it is there.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from probes.encoders.image_layers import ImageReader, PointReader
 from probes.encoders.load_image import load_image_model
 from probes.encoders.network import Network, is_reference, load_network, redrawn
 from probes.encoders.pixels import Pixels, ToPixels, pixels_of
-from probes.encoders.positions import pool_positions
+from probes.encoders.positions import pool_positions, require_pooling
+from probes.encoders.trial import noise
 from probes.errors import InputError, unknown
 from probes.images import Images, Picture, pictures_of
 
@@ -102,7 +103,7 @@ class ImageEncoder:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval().requires_grad_(False)
         self.dtype = str(next(self.model.parameters()).dtype).removeprefix("torch.")
-        trial = self.pixels(_noise(2))
+        trial = self.pixels(noise(2))
         self.reader: ImageReader | PointReader = (
             ImageReader(self.model, trial)
             if points is None
@@ -251,13 +252,7 @@ class ImageEncoder:
 
     def require_pooling(self, pooling: str) -> None:
         """Refuse a pooling that this model's positions do not have."""
-        if pooling not in get_args(ImagePooling):
-            raise unknown("pooling of an image", pooling, get_args(ImagePooling))
-        if pooling == "cls" and not self.n_special:
-            raise InputError(
-                f"pooling 'cls' reads a special token before the patches, and {self.name!r} "
-                f"({type(self.model).__name__}) has none; choose mean or patch"
-            )
+        require_pooling(pooling, self.n_special, f"{self.name!r} ({type(self.model).__name__})")
 
     def plan(self, images: Images, *, pooling: ImagePooling, budget: int) -> list[ImageBatch]:
         """Lay out the forward passes over some images.
@@ -382,9 +377,3 @@ class ImageEncoder:
             return self.reader.run_from(
                 self.pixels(pictures_of(images)), layer, states.to(self.device)
             )
-
-
-def _noise(n: int) -> Images:
-    """Images by which layers are found: no two places alike, and larger than most models take."""
-    random = np.random.default_rng(0)
-    return Images.of_arrays(random.integers(0, 256, (n, 96, 96, 3), dtype=np.uint8))

@@ -10,8 +10,9 @@ width): tokens as they are, a feature map with a position for each place of its 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,42 @@ from probes.errors import InputError
 NDIMS = (3, 4)
 """Of states: (images, tokens, width), or (images, width, height, width of the map)."""
 
-Finish = Callable[[Any], Tensor]
-"""From what a model returns to its last states, with as many dimensions as they have there."""
+
+@dataclass(frozen=True)
+class End:
+    """How a model's last states are had from what it returns: ``final``, or layer n.
+
+    Parameters
+    ----------
+    how : {"as returned", "norm", "pooled"}
+        The last hidden state as it is; that after a norm which the model itself applies to [CLS]
+        alone (CLIP); or the vector that the model makes of it (the norm of its mean: ConvNeXt).
+    path : str
+        Of the norm.
+    differs : bool
+        Whether it is other than layer n.
+    """
+
+    how: Literal["as returned", "norm", "pooled"]
+    path: str = ""
+    differs: bool = True
+
+    def __call__(self, model: nn.Module, output: Any) -> Tensor:
+        """Give them, with as many dimensions as they have there."""
+        if self.how == "pooled":
+            pooled: Tensor = output.pooler_output
+            return pooled.flatten(1)
+        last: Tensor = output.last_hidden_state
+        return last if self.how == "as returned" else model.get_submodule(self.path)(last)
+
+    def __str__(self) -> str:
+        if not self.differs:
+            return "none"
+        return {
+            "as returned": "differs from layer n (a final norm)",
+            "norm": f"layer n after {self.path}, at every position",
+            "pooled": "the norm of layer n's mean over space",
+        }[self.how]
 
 
 class ImageReader:
@@ -51,8 +86,10 @@ class ImageReader:
         layer 0 do not depend on the image.
     blocks : dict of str to list of torch.nn.Module
         The blocks, under the empty prefix.
-    finish : callable
-        From what the model returns to its last states: ``final``, or layer n.
+    path : str
+        Of the list of blocks; ``A.*.B`` where they lie in stages ``A.0``, ``A.1``, ….
+    end : End
+        How its last states are had.
     semantics : dict
         What the layers are, for the fingerprint.
 
@@ -68,12 +105,12 @@ class ImageReader:
         self.n_layers = stack.n_layers
         self._hooks = Hooks(model, NDIMS)
         with torch.inference_mode():
-            path, blocks = _find(model, stack, trial)
+            self.path, blocks = _find(model, stack, trial)
             self._hooks.on_blocks(stack, blocks)
             self.blocks = {"": blocks}
-            self._describe(stack, path, trial)
+            self._describe(stack, trial)
 
-    def _describe(self, stack: Stack, path: str, trial: Tensor) -> None:
+    def _describe(self, stack: Stack, trial: Tensor) -> None:
         states: dict[str, Tensor] = {}
         output = self._hooks.read(
             {"pixel_values": trial, "output_hidden_states": True},
@@ -92,22 +129,30 @@ class ImageReader:
                     "family is not supported"
                 )
         top = states[stack.numbered[-1]]
-        said, self.finish, has_final = _finish_of(self._model, output, top)
+        self.end = _end_of(self._model, output, top)
         self.n_special = _special(states["0"], type(self._model).__name__)
-        self.names = (*stack.numbered, "final") if has_final else stack.numbered
+        self.names = (*stack.numbered, "final") if self.end.differs else stack.numbered
         self.widths = {name: as_positions(states[name]).shape[2] for name in stack.numbered}
-        if has_final:
+        if self.end.differs:
             self.widths["final"] = as_positions(self.finish(output)).shape[2]
         theirs = getattr(output, "hidden_states", None)
         self.semantics: dict[str, Any] = {
             "layers": "layer l enters block l; layer n leaves the last block",
-            "blocks": path,
-            "final": said,
+            "blocks": self.path,
+            "final": str(self.end),
             "special positions": self.n_special,
             "hidden_states_differ_at": "no comparable hidden_states"
             if theirs is None or len(theirs) != len(stack.numbered)
             else [k for k, h in enumerate(theirs) if not torch.equal(h, states[str(k)])],
         }
+
+    def finish(self, output: Any) -> Tensor:
+        """Give the last states of what the model returned; as `End`."""
+        return self.end(self._model, output)
+
+    def remove(self) -> None:
+        """Take the hooks off the model, which can then be copied, and no more be read here."""
+        self._hooks.remove()
 
     def read(self, pixels: Tensor, layers: Sequence[str], sink: Sink) -> None:
         """Run the model and hand each wanted layer to `sink`, as soon as it is there.
@@ -198,6 +243,10 @@ class PointReader:
         with torch.inference_mode():
             self.read(trial, self.names, lambda n, h: self.widths.update({n: h.shape[2]}))
 
+    def remove(self) -> None:
+        """Take the hooks off the module; as `ImageReader.remove`."""
+        self._hooks.remove()
+
     def read(self, pixels: Tensor, layers: Sequence[str], sink: Sink) -> None:
         """As `ImageReader.read`."""
         self._hooks.read(
@@ -236,23 +285,19 @@ def _find(model: Any, stack: Stack, trial: Tensor) -> tuple[str, list[nn.Module]
     )
 
 
-def _finish_of(model: nn.Module, output: Any, top: Tensor) -> tuple[str, Finish, bool]:
-    """Say what the model's last states are, how they are had, and whether layer n is other."""
-    last = output.last_hidden_state
-    if not torch.equal(last, top):
-        return "differs from layer n (a final norm)", lambda out: out.last_hidden_state, True
-    norms = [(n, m) for n, m in model.named_modules() if n.rpartition(".")[2] == "post_layernorm"]
-    if norms:  # CLIP's, which the model itself applies to [CLS] alone
-        name, norm = norms[0]
-        said = f"layer n after {name}, at every position"
-        return said, lambda out: norm(out.last_hidden_state), True
+def _end_of(model: nn.Module, output: Any, top: Tensor) -> End:
+    """Say how the model's last states are had, and whether they differ from layer n."""
+    if not torch.equal(output.last_hidden_state, top):
+        return End("as returned")
+    for path, _ in model.named_modules():
+        if path.rpartition(".")[2] == "post_layernorm":
+            return End("norm", path)
     pooled = getattr(output, "pooler_output", None)
     if top.ndim == 4 and pooled is not None:
         mean, pooled = top.mean((2, 3)), pooled.flatten(1)
         if pooled.shape != mean.shape or (pooled - mean).norm() > 1e-4 * mean.norm():
-            said = "the norm of layer n's mean over space"  # ConvNeXt
-            return said, lambda out: out.pooler_output.flatten(1), True
-    return "none", lambda out: out.last_hidden_state, False
+            return End("pooled")
+    return End("as returned", differs=False)
 
 
 def _special(states: Tensor, family: str) -> int:

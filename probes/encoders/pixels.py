@@ -101,6 +101,18 @@ class Pixels:
         """As `ToPixels`."""
         return json.dumps({**dataclasses.asdict(self), "pillow": PIL.__version__})
 
+    @classmethod
+    def load(cls, folder: Path) -> Pixels:
+        """Read what `save` wrote, or say that it is not there."""
+        try:
+            fields = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            given: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()
+            }
+            return cls(**given)
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{folder / FILE} says no pixels ({error})") from None
+
     def save(self, folder: Path) -> None:
         """As `ToPixels`: a JSON file of its fields."""
         text = json.dumps(dataclasses.asdict(self), indent=1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import torch
 from torch import Tensor
 
 from probes.choices import ImagePooling
-from probes.errors import InputError
+from probes.errors import InputError, unknown
 
 
 def as_positions(states: Tensor, what: str = "a layer") -> Tensor:
@@ -33,6 +35,32 @@ def as_positions(states: Tensor, what: str = "a layer") -> Tensor:
     if states.ndim == 2:
         return states[:, None]
     return states if states.ndim == 3 else states.flatten(2).transpose(1, 2)
+
+
+def require_pooling(pooling: str, n_special: int, model: str) -> None:
+    """Refuse a pooling that a model's positions do not have.
+
+    Parameters
+    ----------
+    pooling : str
+        As it is asked for.
+    n_special : int
+        Positions of the model before its patches.
+    model : str
+        For the message.
+
+    Raises
+    ------
+    InputError
+        If it is unknown, or ``"cls"`` and there is no such position.
+    """
+    if pooling not in get_args(ImagePooling):
+        raise unknown("pooling of an image", pooling, get_args(ImagePooling))
+    if pooling == "cls" and not n_special:
+        raise InputError(
+            f"pooling 'cls' reads a special token before the patches, and {model} has none; "
+            "choose mean or patch"
+        )
 
 
 def pool_positions(states: Tensor, pooling: ImagePooling, n_special: int) -> Tensor:
