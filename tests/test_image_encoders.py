@@ -7,8 +7,10 @@ import pytest
 import torch
 import transformers
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 import image_zoo
+import lite0
 from conftest import ROOT
 from image_zoo import FAMILIES, MAPS, SPECIAL, noise
 from probes.encoders import ImageEncoder, TextEncoder, parse_layers
@@ -307,3 +309,15 @@ def test_plain_pixels_keep_the_middle_of_the_shorter_side():
     assert np.allclose(pixels[0], own, atol=1e-7)
     with pytest.raises(InputError, match="these above 0"):
         Pixels(20, std=(1, 1, 0))
+
+
+def test_a_real_network_names_what_a_photograph_shows(lite0_weights, tmp_path):
+    net = lite0.network()
+    encoder = ImageEncoder.from_module(net.module, layers=net.layers, pixels=net.pixels)
+    photographs = [load_sample_image(name) for name in ("china.jpg", "flower.jpg")]
+    store = extract(task_of(photographs), encoder, tmp_path, layers=["block3", "features"])
+    assert encoder.widths["block3"] == 40
+    logits = net.module._fc(torch.from_numpy(store.X("features")))
+    probability, answer = logits.softmax(1).max(1)
+    assert answer.tolist() == [698, 985]  # palace, daisy
+    assert (probability > 0.2).all()
