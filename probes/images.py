@@ -104,7 +104,10 @@ class Images:
     def at(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Images:
         """Give some of them, in the order that is asked for."""
         chosen = [int(row) for row in rows]
-        return Images([self.names[k] for k in chosen], [self._read[k] for k in chosen])
+        some = Images([self.names[k] for k in chosen], [self._read[k] for k in chosen])
+        if "digests" in self.__dict__:  # what is known already needs no decoding
+            some.__dict__["digests"] = tuple(self.digests[k] for k in chosen)
+        return some
 
     def changed(self, change: Callable[[int, Picture], Picture]) -> Images:
         """Change each image after it is decoded.
