@@ -80,8 +80,8 @@ def load_image_model(
             f"the model {name!r} ({config.model_type}) reads no images; give a vision model, such "
             "as ViT, DINOv2, CLIP, SigLIP, ResNet, ConvNeXt or Swin"
         )
-    if hasattr(config, "vision_use_head"):
-        config.vision_use_head = False  # SigLIP's pooling head, which no layer is
+    if config.model_type.startswith("siglip"):
+        config.vision_use_head = False  # a head that pools, and is no layer
     pixels = PretrainedPixels.of(name, where)
     options = model_options(config, dtype, attention)
     if random_weights is None:
