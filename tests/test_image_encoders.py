@@ -15,6 +15,7 @@ from conftest import ROOT
 from image_zoo import FAMILIES, MAPS, SPECIAL, noise
 from probes.encoders import ImageEncoder, TextEncoder, parse_layers
 from probes.encoders.pixels import Pixels
+from probes.encoders.pixels import pixels_of as make_pixels
 from probes.errors import InputError
 from probes.states import extract
 from probes.task import Images, image_task
@@ -207,6 +208,15 @@ def test_images_are_scaled_as_the_models_own_processor_scales_them(member, encod
     images = noise(2)
     there = pixels_of(member("vit"), images)
     assert torch.equal(encoder_of("vit").pixels(Images.of_arrays(images)), there)
+
+
+def test_threads_make_the_same_pixels(encoder_of):
+    images = Images.of_arrays(noise(9))
+    one, many = (make_pixels(images, encoder_of("vit").to_pixels, "vit", threads=n) for n in (1, 4))
+    assert torch.equal(one, many)
+    wide = [*(images[k] for k in range(2)), images[2].resize((60, 40))]
+    with pytest.raises(InputError, match="in different sizes"):
+        make_pixels(wide, lambda some: torch.zeros(1, 3, some[0].height, some[0].width), "vit")
 
 
 def test_another_image_processor_is_another_key(member, tmp_path):

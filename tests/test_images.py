@@ -1,7 +1,10 @@
 """Images as a task: the same pixels are the same task, wherever they come from."""
 
+import contextlib
 import dataclasses
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import datasets
 import numpy as np
@@ -15,7 +18,7 @@ from probes.encoders import ImageEncoder
 from probes.errors import InputError
 from probes.registry import load_task, load_tasks
 from probes.results import Results
-from probes.states import ActivationStore, extract, layout
+from probes.states import ActivationStore, alone, extract, layout
 from probes.task import Images, image_task
 from test_store import contents
 
@@ -145,6 +148,29 @@ def test_a_pass_that_is_interrupted_goes_on_to_the_same_bytes(encoder, tmp_path,
     resumed = extract(task, encoder, tmp_path / "killed")
     assert contents(resumed.folder) == contents(whole.folder)
     assert ActivationStore.open(resumed.folder).verify() == []
+
+
+def test_two_processes_fill_the_store_of_one(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "SHARD_TEXTS", 4)
+    images, labels = coloured(18)
+    fields = {"name": "x", "labelling": "y", "splits": ["train"] * 18}
+    task = image_task(Images.of_arrays(images), labels, **fields)
+    whole = extract(task, encoder, tmp_path / "one")
+    barrier = threading.Barrier(2, timeout=60)
+    shares = [0, 0]
+
+    def process(rank):
+        def stage(n_units):
+            shares[rank] = n_units
+            return contextlib.nullcontext(lambda n: None)
+
+        world = dataclasses.replace(alone(), rank=rank, size=2, wait=barrier.wait)
+        return extract(task, encoder, tmp_path / "two", world=world, stage=stage)
+
+    with ThreadPoolExecutor(2) as both:
+        shared, _ = both.map(process, range(2))
+    assert shares == [10, 8]
+    assert contents(shared.folder) == contents(whole.folder)
 
 
 def test_a_planted_colour_is_read_and_random_labels_are_chance(vit, tmp_path, monkeypatch):
@@ -314,6 +340,53 @@ def test_arrays_that_do_not_fit_are_one_message(tmp_path):
         np.savez(path, **arrays)
         with pytest.raises(InputError, match=said):
             load_task("images", path=path)
+
+
+def test_a_data_set_is_read_from_parquet_and_from_a_folder_with_metadata(everywhere, tmp_path):
+    there = load_task("images", path=str(everywhere / "set"))
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    for split, part in datasets.load_from_disk(str(everywhere / "set")).items():
+        part.to_parquet(tmp_path / "hub" / "data" / f"{split}-00000-of-00001.parquet")
+    found = load_task("images", path=str(tmp_path / "hub"))
+    assert found.images.digests == there.images.digests
+    assert found.labels.tolist() == there.labels.tolist()
+    images, labels = coloured(30)
+    folder = tmp_path / "with-metadata" / "train"
+    folder.mkdir(parents=True)
+    lines = []
+    for k, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{k}.png")
+        lines.append(
+            json.dumps({"file_name": f"{k}.png", "label": labels[k], "photo": str(k // 3)})
+        )
+    (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+    found = load_task("images", path=str(tmp_path / "with-metadata"), group="photo")
+    assert sorted(found.images.digests) == sorted(Images.of_arrays(images).digests)
+    assert found.group_kind == "photo"
+    assert len(set(found.groups)) == 10
+
+
+def test_columns_of_a_data_set_are_named_where_there_is_a_choice(tmp_path):
+    images, labels = coloured(30)
+    pictures = [Image.fromarray(image) for image in images]
+    features = datasets.Features(
+        {"left": datasets.Image(), "right": datasets.Image(), "what": datasets.Value("string")}
+    )
+    rows = {"left": pictures, "right": pictures[::-1], "what": labels}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "two")
+    path = str(tmp_path / "two")
+    with pytest.raises(InputError, match=r"several columns of images \(left, right\); name one"):
+        load_task("images", path=path, label=("what",))
+    with pytest.raises(InputError, match=r"unknown column of images of .* 'what'"):
+        load_task("images", path=path, label=("what",), image="what")
+    with pytest.raises(InputError, match=r"unknown column of .* 'label'"):
+        load_task("images", path=path, image="left")
+    task = load_task("images", path=path, label=("what",), image="left")
+    assert sorted(task.images.digests) == sorted(Images.of_arrays(images).digests)
+    rows["left"] = [None, *pictures[1:]]
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "gap")
+    with pytest.raises(InputError, match="row 1: column 'left' is empty; drop that row"):
+        load_task("images", path=str(tmp_path / "gap"), label=("what",), image="left")
 
 
 def test_a_limit_keeps_whole_groups_of_training_and_says_what_it_left_out(everywhere):
