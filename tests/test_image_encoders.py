@@ -14,7 +14,7 @@ import lite0
 from conftest import ROOT
 from image_zoo import FAMILIES, MAPS, SPECIAL, noise
 from probes.encoders import ImageEncoder, TextEncoder, parse_layers
-from probes.encoders.pixels import Pixels
+from probes.encoders.pixels import Pixels, PretrainedPixels
 from probes.encoders.pixels import pixels_of as make_pixels
 from probes.errors import InputError
 from probes.states import extract
@@ -331,3 +331,50 @@ def test_a_real_network_names_what_a_photograph_shows(lite0_weights, tmp_path):
     probability, answer = logits.softmax(1).max(1)
     assert answer.tolist() == [698, 985]  # palace, daisy
     assert (probability > 0.2).all()
+
+
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+AS_PUBLISHED = {
+    "vit": {"size": 224, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "do_resize": True},
+    "dinov2": {
+        "image_processor_type": "BitImageProcessor",
+        "crop_size": {"height": 224, "width": 224},
+        "size": {"shortest_edge": 256},
+        "resample": 3,
+        **IMAGENET,
+    },
+    "clip": {"feature_extractor_type": "CLIPFeatureExtractor", "crop_size": 224, "size": 224},
+    "siglip": {
+        "image_processor_type": "SiglipImageProcessor",
+        "size": {"height": 224, "width": 224},
+        "resample": 3,
+    },
+    "resnet": {
+        "feature_extractor_type": "ConvNextFeatureExtractor",
+        "crop_pct": 0.875,
+        "size": 224,
+        **IMAGENET,
+    },
+    "convnext": {
+        "feature_extractor_type": "ConvNextFeatureExtractor",
+        "crop_pct": 0.875,
+        "size": 224,
+        **IMAGENET,
+    },
+    "swin": {"feature_extractor_type": "ViTFeatureExtractor", "size": 224, **IMAGENET},
+}
+
+
+@pytest.mark.parametrize("family", AS_PUBLISHED)
+def test_processors_in_the_forms_that_are_published_run_without_torchvision(tmp_path, family):
+    image_zoo.save(family, tmp_path)
+    path = tmp_path / "preprocessor_config.json"
+    path.write_text(json.dumps({"do_normalize": True, **AS_PUBLISHED[family]}))
+    pixels = PretrainedPixels.of(str(tmp_path), {"revision": None, "trust_remote_code": False})
+    wide = Image.fromarray(noise(1, height=300, width=500)[0])
+    grey = Image.new("RGB", (300, 300), (128, 128, 128))
+    found = make_pixels([wide, grey], pixels, family)
+    assert found.shape == (2, 3, 224, 224)
+    means = found[1].mean((1, 2))
+    assert torch.allclose(found[1], means[:, None, None], atol=1e-5)  # flat stays flat
+    assert (found.abs() < 4).all() and found[0].std() > 0.1
