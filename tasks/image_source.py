@@ -30,6 +30,9 @@ class ImageSource:
 
     source: Source
     images: Mapping[str, Images]
+    """Called in full, as a message names them."""
+    names: Mapping[str, Sequence[str]]
+    """What tables call them: within the folder, or by row."""
     label: tuple[str, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -103,6 +106,36 @@ def _suffix(name: str) -> str:
 
 def _of_folders(path: str, files: Sequence[Path]) -> ImageSource:
     place = Path(path)
+    parts = _by_folder(path, files)
+    others = sum(
+        1
+        for _, _, names in os.walk(place)
+        for name in names
+        if not name.startswith(".") and _suffix(name) not in Image.registered_extensions()
+    )
+    called = {name: f"{path}/{name}" if name else path for name in parts}
+    source = Source(
+        {
+            name: Rows(called[name], {CLASS: classes}, range(1, len(classes) + 1), "file")
+            for name, (_, classes) in parts.items()
+        },
+        title=place.resolve().name,
+        source=place.name,
+    )
+    note = f"{others:,} files are left out, whose names are not those of images"
+    return ImageSource(
+        source,
+        {name: Images.of_files(own) for name, (own, _) in parts.items()},
+        {name: [str(f.relative_to(place)) for f in own] for name, (own, _) in parts.items()},
+        (CLASS,),
+        {"other_files": others} if others else {},
+        (note,) if others else (),
+    )
+
+
+def _by_folder(path: str, files: Sequence[Path]) -> dict[str, tuple[list[Path], list[str]]]:
+    """Sort files by their folder of a split (or none), with the class of each."""
+    place = Path(path)
     tops = {file.relative_to(place).parts[0] for file in files}
     in_splits = bool(tops) and all(top.lower() in SPLIT_NAMES for top in tops)
     if not in_splits and any(SPLIT_NAMES.get(top.lower()) == "train" for top in tops):
@@ -122,33 +155,7 @@ def _of_folders(path: str, files: Sequence[Path]) -> ImageSource:
         own = parts.setdefault(inner[0] if in_splits else "", ([], []))
         own[0].append(file)
         own[1].append(inner[1 if in_splits else 0])
-    others = sum(
-        1
-        for _, _, names in os.walk(place)
-        for name in names
-        if not name.startswith(".") and _suffix(name) not in Image.registered_extensions()
-    )
-    source = Source(
-        {
-            name: Rows(
-                f"{path}/{name}" if name else path,
-                {CLASS: classes},
-                range(1, len(classes) + 1),
-                "file",
-            )
-            for name, (_, classes) in parts.items()
-        },
-        title=place.resolve().name,
-        source=place.name,
-    )
-    note = f"{others:,} files are left out, whose names are not those of images"
-    return ImageSource(
-        source,
-        {name: Images.of_files(own) for name, (own, _) in parts.items()},
-        (CLASS,),
-        {"other_files": others} if others else {},
-        (note,) if others else (),
-    )
+    return parts
 
 
 def _of_arrays(path: str, image: str, label: tuple[str, ...], more: Collection[str]) -> ImageSource:
@@ -187,7 +194,8 @@ def _of_arrays(path: str, image: str, label: tuple[str, ...], more: Collection[s
     )
     names = [f"{path}, image {k}" for k in range(len(images))]
     source = Source({"": rows}, title=place.stem, source=place.name)
-    return ImageSource(source, {"": Images.of_arrays(images, names)}, label)
+    short = {"": [f"image {k}" for k in range(len(images))]}
+    return ImageSource(source, {"": Images.of_arrays(images, names)}, short, label)
 
 
 def _plain(value: Any) -> Any:
@@ -221,14 +229,15 @@ def _of_dataset(
         raise unknown(f"column of images of {path}", column, columns)
     source = source_of(path, [*label, *more], data)
     undecoded = datasets.Image(decode=False)
-    images = {}
+    images, short = {}, {}
     for name, part in parts.items():
         rows = part.with_format(None).select_columns([column]).cast_column(column, undecoded)
         shown = [source.parts[name].place(k) for k in range(len(rows))]
+        short[name] = [f"{name or 'row'} {k}" for k in source.parts[name].numbers]
         images[name] = Images(
             shown, [partial(_opened, rows, k, column, shown[k]) for k in range(len(rows))]
         )
-    return ImageSource(source, images, label)
+    return ImageSource(source, images, short, label)
 
 
 def _opened(rows: Any, k: int, column: str, where: str) -> Image.Image:

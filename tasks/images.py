@@ -17,7 +17,7 @@ from probes_tasks.cells import split_of
 from probes_tasks.corruptions import Corruption, check_corruption, corrupt
 from probes_tasks.image_source import ImageSource, read_images
 from probes_tasks.parts import named_splits
-from probes_tasks.rows import Rows
+from probes_tasks.rows import Rows, Source
 from probes_tasks.splits import (
     check_draw,
     check_labels,
@@ -105,10 +105,8 @@ class ImageSet:
         self._check()
         more = [column for column in (self.split, self.group) if column is not None]
         main = self._read(self.path, more)
-        parts, notes, n_out = named_splits(main.source, main.label)
-        corpus = _Corpus(self, main.label, n_out, [*main.notes, *notes], dict(main.counts))
-        names = {id(rows): name for name, rows in main.source.parts.items()}
-        given = {split: (rows, main.images[names[id(rows)]]) for split, rows in parts.items()}
+        corpus = _Corpus(self, main.label, list(main.notes), dict(main.counts))
+        given = corpus.parts_of(main)
         others: tuple[tuple[Split, str | None], ...] = (("dev", self.dev), ("test", self.test))
         for split, path in others:
             if path is not None:
@@ -122,15 +120,15 @@ class ImageSet:
                 f"{self.split!r} is to say the split, but the data come in splits "
                 f"({', '.join(given)}); leave it out"
             )
-        for split, (rows, images) in given.items():
-            corpus.add(split, rows, images)
+        for split, part in given.items():
+            corpus.add(split, part)
         return corpus.tasks(main)
 
     def _read(self, path: str, more: Sequence[str]) -> ImageSource:
         return read_images(path, image=self.image, label=self.label, more=more, config=self.config)
 
     @staticmethod
-    def _only(found: ImageSource, path: str, corpus: _Corpus) -> tuple[Rows, Images]:
+    def _only(found: ImageSource, path: str, corpus: _Corpus) -> _Part:
         if len(found.source.parts) != 1:
             raise InputError(
                 f"{path} has splits of its own ({', '.join(found.source.parts)}); give images of "
@@ -139,7 +137,8 @@ class ImageSet:
         corpus.notes += found.notes
         for what, n in found.counts.items():
             corpus.counts[what] = corpus.counts.get(what, 0) + n
-        return next(iter(found.source.parts.values())), next(iter(found.images.values()))
+        (name,) = found.source.parts
+        return _Part(found.source.parts[name], found.images[name], found.names[name])
 
     def _check(self) -> None:
         check_draw(self.limit, self.seed)
@@ -163,13 +162,21 @@ class ImageSet:
                 )
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The images of one split: what is known of them, themselves, and what tables call them."""
+
+    rows: Rows
+    images: Images
+    names: Sequence[str]
+
+
 @dataclass
 class _Corpus:
     """The images found so far."""
 
     options: ImageSet
     label: Sequence[str]
-    n_out: int
     notes: list[str]
     counts: dict[str, int]
     names: list[str] = field(default_factory=list)
@@ -178,15 +185,26 @@ class _Corpus:
     groups: list[str] = field(default_factory=list)
     labels: dict[str, list[Any]] = field(default_factory=dict)
     n_parts: int = 0
+    n_out: int = 0
 
-    def add(self, part: Split, rows: Rows, images: Images) -> None:
+    def parts_of(self, main: ImageSource) -> dict[Split, _Part]:
+        """Call the parts of the data by our names of splits, and say what is left out."""
+        chosen, notes, self.n_out = named_splits(main.source, main.label)
+        self.notes += notes
+        names = {id(rows): name for name, rows in main.source.parts.items()}
+        return {
+            split: _Part(rows, main.images[names[id(rows)]], main.names[names[id(rows)]])
+            for split, rows in chosen.items()
+        }
+
+    def add(self, split: Split, part: _Part) -> None:
         """Add the images of one part of the data."""
-        options = self.options
+        options, rows, images = self.options, part.rows, part.images
         self.n_parts += 1
+        self.names += part.names
         for k, name in enumerate(images.names):
-            self.names.append(name)
             self.images.append((images, k))
-            self.splits.append(part if options.split is None else split_of(rows, k, options.split))
+            self.splits.append(split if options.split is None else split_of(rows, k, options.split))
             self.groups.append(self._group(rows, k, name))
         for name in self.label:
             column = self.labels.setdefault(name, [])
@@ -224,42 +242,48 @@ class _Corpus:
                 f"{(~keep).sum():,} training images are left out by the limit of "
                 f"{options.limit:,} (whole groups, seed {options.seed})"
             )
-        title = main.source.title if options.config is None else options.config
         images = clean.at(order)
         if options.corruption is not None:
-            images, which = self._corrupted(images, splits[order])
-            title += f" · {options.corruption} {options.severity}"
-            self.notes.append(
-                f"{which} corrupted: {options.corruption} at severity {options.severity} of 5, "
-                f"seed {options.seed}"
-            )
-        files = [Path(path).name for path in (options.dev, options.test) if path is not None]
-        tasks = []
-        for name in self.label:
-            labels = label_column(self.labels[name], options.kind)[order]
+            images = self._corrupted(images, splits[order])
+        self.notes += found
+        columns = [
+            (name, label_column(self.labels[name], options.kind)[order]) for name in self.label
+        ]
+        for name, labels in columns:
             check_labels(labels, splits[order], name, options.path)
-            tasks.append(
-                image_task(
-                    images,
-                    labels.tolist(),
-                    splits=splits[order].tolist(),
-                    groups=[groups[k] for k in order],
-                    name="images",
-                    labelling=name,
-                    kind=options.kind,
-                    group_kind=options.group or ("group" if options.group_of_name else "image"),
-                    title=title,
-                    version=main.source.version,
-                    source=", ".join([main.source.source, *files]),
-                    licence=main.source.licence,
-                    citation=main.source.citation,
-                    counts=counts,
-                    notes=(*self.notes, *found),
-                )
+        return tuple(
+            image_task(
+                images,
+                labels.tolist(),
+                splits=splits[order].tolist(),
+                groups=[groups[k] for k in order],
+                labelling=name,
+                counts=counts,
+                **self._fields(main.source),
             )
-        return tuple(tasks)
+            for name, labels in columns
+        )
 
-    def _corrupted(self, images: Images, splits: np.ndarray) -> tuple[Images, str]:
+    def _fields(self, source: Source) -> dict[str, Any]:
+        """Lay out what is the same in all labellings."""
+        options = self.options
+        title = source.title if options.config is None else options.config
+        if options.corruption is not None:
+            title += f" · {options.corruption} {options.severity}"
+        files = [Path(path).name for path in (options.dev, options.test) if path is not None]
+        return {
+            "name": "images",
+            "kind": options.kind,
+            "group_kind": options.group or ("group" if options.group_of_name else "image"),
+            "title": title,
+            "version": source.version,
+            "source": ", ".join([source.source, *files]),
+            "licence": source.licence,
+            "citation": source.citation,
+            "notes": tuple(self.notes),
+        }
+
+    def _corrupted(self, images: Images, splits: np.ndarray) -> Images:
         options = self.options
         chosen = splits == "test" if options.corrupted == "test" else np.ones(len(splits), bool)
 
@@ -270,7 +294,11 @@ class _Corpus:
             return corrupt(picture, options.corruption, options.severity, options.seed)
 
         which = "the test images are" if options.corrupted == "test" else "all images are"
-        return images.changed(change), which
+        self.notes.append(
+            f"{which} corrupted: {options.corruption} at severity {options.severity} of 5, "
+            f"seed {options.seed}"
+        )
+        return images.changed(change)
 
     def _cut(self, digests: list[str]) -> tuple[np.ndarray, list[str]]:
         options = self.options

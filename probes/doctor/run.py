@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -37,45 +39,10 @@ def run_doctor(model: str, config: DoctorConfig) -> Verdict:
     InputError
         If the model cannot be loaded, or the file not be read.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-    where = {"revision": config.revision, "trust_remote_code": config.trust_remote_code}
-    of_images = reads_images(model, where)
-
-    def load_text(dtype: Dtype, attention: str | None = None) -> TextEncoder:
-        return TextEncoder.from_pretrained(
-            model,
-            revision=config.revision,
-            dtype=dtype,
-            device=device,
-            attention=attention or config.attention,
-            max_tokens=config.max_tokens,
-            trust_remote_code=config.trust_remote_code,
-            part=config.part,
-        )
-
-    def load_image(dtype: Dtype, attention: str | None = None) -> ImageEncoder:
-        return ImageEncoder.from_pretrained(
-            model,
-            revision=config.revision,
-            dtype=dtype,
-            device=device,
-            attention=attention or config.attention,
-            trust_remote_code=config.trust_remote_code,
-        )
-
-    if of_images:
-        _require_no_text(model, config)
     waiting = Console(stderr=True)
     with waiting.status(f"examining {model}") as status:
-
-        def tell(name: str) -> None:
-            status.update(f"examining {model}: {name} done")
-
-        verdict = (
-            examine_images(load_image, config.dtype, file=config.file, tell=tell)
-            if of_images
-            else examine(load_text, config.dtype, file=config.file, tell=tell)
+        verdict = _examined(
+            model, config, lambda name: status.update(f"examining {model}: {name} done")
         )
     path = verdict.save(config.store)
     if config.json:
@@ -85,6 +52,41 @@ def run_doctor(model: str, config: DoctorConfig) -> Verdict:
         console.print(verdict)
         console.print(f"kept in {path}", markup=False)
     return verdict
+
+
+def _examined(model: str, config: DoctorConfig, tell: Callable[[str], None]) -> Verdict:
+    """Examine a model of the kind that it is."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    where: dict[str, Any] = {
+        "revision": config.revision,
+        "trust_remote_code": config.trust_remote_code,
+    }
+    if reads_images(model, where):
+        _require_no_text(model, config)
+
+        def load_image(dtype: Dtype, attention: str | None = None) -> ImageEncoder:
+            return ImageEncoder.from_pretrained(
+                model,
+                dtype=dtype,
+                device=device,
+                attention=attention or config.attention,
+                **where,
+            )
+
+        return examine_images(load_image, config.dtype, file=config.file, tell=tell)
+
+    def load_text(dtype: Dtype, attention: str | None = None) -> TextEncoder:
+        return TextEncoder.from_pretrained(
+            model,
+            dtype=dtype,
+            device=device,
+            attention=attention or config.attention,
+            max_tokens=config.max_tokens,
+            part=config.part,
+            **where,
+        )
+
+    return examine(load_text, config.dtype, file=config.file, tell=tell)
 
 
 def _require_no_text(model: str, config: DoctorConfig) -> None:
