@@ -294,6 +294,20 @@ def test_a_reference_that_leads_to_no_network_is_one_message(reference, said):
         ImageEncoder.from_pretrained(reference)
 
 
+def test_a_network_of_python_has_neither_revision_nor_attention():
+    reference = f"python:{ROOT / 'tests' / 'image_zoo.py'}:network"
+    for option in ({"revision": "main"}, {"attention": "eager"}):
+        with pytest.raises(InputError, match="leave --revision and --attention out"):
+            ImageEncoder.from_pretrained(reference, **option)
+
+
+def test_weights_that_cannot_be_drawn_anew_are_named():
+    net = image_zoo.network()
+    net.module.scale = torch.nn.ParameterList([torch.nn.Parameter(torch.ones(1))])
+    with pytest.raises(InputError, match=r"'scale' .ParameterList. holds weights"):
+        ImageEncoder.from_module(net.module, layers=net.layers, pixels=net.pixels, random_weights=0)
+
+
 @pytest.mark.parametrize(
     ("layers", "said"),
     [

@@ -212,7 +212,8 @@ class ImageEncoder:
         Parameters
         ----------
         module : torch.nn.Module
-            Whose forward takes pixels alone. It is moved, and put into evaluation mode.
+            Whose forward takes pixels alone. It is moved, frozen and put into evaluation mode: give
+            a copy to keep it as it is.
         layers : mapping of str to str
             A name for each layer, and the path of the submodule whose output it is, in the order
             in which they run.
