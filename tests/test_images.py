@@ -150,6 +150,23 @@ def test_a_pass_that_is_interrupted_goes_on_to_the_same_bytes(encoder, tmp_path,
     assert ActivationStore.open(resumed.folder).verify() == []
 
 
+def test_vectors_that_are_not_finite_are_located_by_their_image(vit, tmp_path):
+    broken = ImageEncoder.from_pretrained(vit)
+    broken.blocks()[""][1].register_forward_hook(
+        lambda module, args, output: output.masked_fill(output.abs().amax((1, 2), True) > 9, 1e6)
+    )
+    images, labels = coloured(6)
+    images[:] = 120
+    images[4] = coloured(5)[0][4] // 90 * 255  # black and white, far from grey
+    fields = {"name": "x", "labelling": "y", "splits": ["train"] * 6}
+    task = image_task(Images.of_arrays(images, [f"photo {k}" for k in range(6)]), labels, **fields)
+    states = broken.hidden_states(task.images, ["2"])["2"]
+    assert (states.abs().amax((1, 2)) == 1e6).tolist() == [k == 4 for k in range(6)]
+    said = r"layer 2, image 4 \('photo 4'\): the vector of a unit does not fit into float16"
+    with pytest.raises(InputError, match=said):
+        extract(task, broken, tmp_path, dtype="float16")
+
+
 def test_two_processes_fill_the_store_of_one(encoder, tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "SHARD_TEXTS", 4)
     images, labels = coloured(18)
