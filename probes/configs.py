@@ -30,7 +30,8 @@ class ProbeConfig:
     """Probe every layer of a model, with controls, intervals and a report."""
 
     model: str
-    """Folder with a Hugging Face model, or its name on the hub."""
+    """Folder with a Hugging Face model, or its name on the hub; of images also
+    python:FILE.py:FUNCTION, which runs that function to make a network."""
     task: Any
     """Which task, and its options (`probes tasks` lists them)."""
     out: str
@@ -57,13 +58,16 @@ class ProbeConfig:
     lost: Lost = "error"
     """A unit that no sub-token covers: refuse it, or leave it out, counted."""
     pooling: Pooling | None = None
-    """From sub-tokens to a unit; by default the mean, and the last for causal models."""
+    """From sub-tokens to a unit; by default the mean, and the last for causal models. From the
+    positions of an image: patch (the default: the mean over its patches), mean (special tokens
+    too), or cls (the special token before them)."""
     store: str | None = None
     """Folder of activation stores; by default `store` beside the run's folder."""
     store_dtype: StoreDtype = "float32"
     """In which vectors are stored."""
     deterministic: bool = False
-    """Encode each text in a batch of its own, so that no other enters, not even by rounding."""
+    """Encode each text or image in a batch of its own, so that no other enters, not even by
+    rounding."""
     penalties: tuple[float, ...] = PENALTIES
     """L2 penalties per mean loss, of which dev chooses one; extended where it chooses an edge."""
     unseen: Unseen = "wrong"
@@ -130,7 +134,8 @@ class DoctorConfig:
     """Examine a model: the contract of correctness, clause by clause."""
 
     file: str | None = None
-    """Your own texts, to be aligned and measured too: one a line, or CoNLL-U."""
+    """Your own texts, to be aligned and measured too: one a line, or CoNLL-U. For a vision model an
+    image, or a folder of them."""
     store: str = "runs/store"
     """Folder of activation stores; the verdict is kept there, and goes with every run that uses
     the model."""

@@ -3,7 +3,7 @@
 A task is text, character spans in it (the *units*: words, spans, pairs of spans, or whole
 sentences), a label for each unit, and the split and group that each unit belongs to. The text and
 the spans decide what is encoded; labels, splits and groups lie beside the vectors, so two tasks
-over one corpus cost one pass.
+over one corpus cost one pass. Of images each is a unit, and its pixels decide.
 
 How tasks are found and loaded by name: `probes.registry`.
 """
@@ -19,8 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from probes.errors import InputError, unknown
+from probes.images import Images as Images
+from probes.images import Picture as Picture
 
-Unit = Literal["word", "span", "pair", "sentence"]
+TextUnit = Literal["word", "span", "pair", "sentence"]
+Unit = Literal[TextUnit, "image"]
 Kind = Literal["class", "real"]
 Split = Literal["train", "dev", "test"]
 
@@ -37,12 +40,13 @@ class Task:
         Name of the task, such as ``"conllu"``.
     labelling : str
         What the labels say, such as ``"upos"``.
-    unit : {"word", "span", "pair", "sentence"}
+    unit : {"word", "span", "pair", "sentence", "image"}
         What is labelled.
     kind : {"class", "real"}
         Classes (labels are strings) or real values (labels are floats).
     texts : tuple of str
-        The corpus in order, one sentence a text. Pre-tokenised words are joined by one space.
+        The corpus in order, one sentence a text. Pre-tokenised words are joined by one space. Of
+        images, what each is called.
     text_index : ndarray of shape (n_units,), int64, not decreasing
         The text that each unit stands in.
     spans : ndarray of shape (n_units, 2), int64; (n_units, 4) for pairs
@@ -65,6 +69,8 @@ class Task:
         in two splits. Shown in every report.
     notes : tuple of str
         The same in words, where a number is not enough.
+    images : Images, optional
+        Where the units are images: one for each text.
 
     Raises
     ------
@@ -90,6 +96,7 @@ class Task:
     citation: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    images: Images | None = None
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -113,6 +120,11 @@ class Task:
         if self.unit == "pair":
             return [f"{self.texts[t][a:b]}\t{self.texts[t][c:d]}" for t, (a, b, c, d) in rows]
         return [self.texts[t][a:b] for t, (a, b) in rows]
+
+    @property
+    def is_of_wholes(self) -> bool:
+        """Whether its units are whole texts or images, which do not come in types as words do."""
+        return self.unit in ("sentence", "image")
 
     @property
     def classes(self) -> list[str]:
@@ -246,6 +258,46 @@ def sentence_task(
     )
 
 
+def image_task(
+    images: Images,
+    labels: Sequence[Any],
+    *,
+    splits: Sequence[str],
+    groups: Sequence[str] | None = None,
+    **fields: Any,
+) -> Task:
+    """Make a task whose units are images.
+
+    Parameters
+    ----------
+    images : Images
+        One a unit; what they are called is the unit's surface.
+    labels : sequence
+        One label an image: a str, or a float where ``kind="real"``; None where none is asked.
+    splits : sequence of str
+        One for each image.
+    groups : sequence of str, optional
+        One for each image, such as the photograph that it was cut from; by default each image is
+        its own group.
+    **fields
+        The remaining fields of `Task`.
+
+    Returns
+    -------
+    Task
+        With ``unit="image"``. Pixels and order decide the activation store (`Images.digests`), not
+        names.
+
+    Raises
+    ------
+    InputError
+        If the columns do not fit one another. The message names the row.
+    """
+    fields.setdefault("group_kind", "image")
+    task = sentence_task(images.names, labels, splits=splits, groups=groups, **fields)
+    return dataclasses.replace(task, unit="image", images=images)
+
+
 def label_column(labels: Sequence[Any], kind: Kind) -> npt.NDArray[Any]:
     """Make the label column of a task.
 
@@ -292,6 +344,12 @@ def _validate(task: Task) -> None:
     n = len(task.text_index)
     if n == 0:
         raise InputError(f"{where} has no units; give at least one labelled unit")
+    n_images = None if task.images is None else len(task.images)
+    if n_images != (len(task.texts) if task.unit == "image" else None):
+        raise InputError(
+            f"{where}: {n_images or 'no'} images for {len(task.texts)} units of kind "
+            f"{task.unit!r}; give one for each unit of kind 'image', and none of another kind"
+        )
     columns = 4 if task.unit == "pair" else 2
     if task.spans.shape != (n, columns):
         raise InputError(

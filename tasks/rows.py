@@ -138,11 +138,37 @@ def read_table(
         return Source({"": rows}, title=place.stem, source=place.name)
     if names:
         raise InputError(f"columns are named for {path}, which is no CSV or TSV file; leave it out")
-    if place.is_dir():
-        return _read_dataset(path, wanted, _open_folder(place, config))
-    if place.suffix.lower() in FORMATS or not _HUB_ID.fullmatch(path):
+    if not place.is_dir() and (place.suffix.lower() in FORMATS or not _HUB_ID.fullmatch(path)):
         raise InputError(f"there is no file or folder {path}; check the path of the table")
-    return _read_dataset(path, wanted, _open_hub(path, config))
+    return source_of(path, wanted, open_dataset(path, config))
+
+
+def open_dataset(path: str, config: str | None = None) -> Any:
+    """Open a folder saved by `datasets`, or one that it can load, or a data set of the hub.
+
+    Parameters
+    ----------
+    path : str
+        A folder, or an id.
+    config : str, optional
+        Which configuration.
+
+    Returns
+    -------
+    datasets.Dataset or datasets.DatasetDict
+        As `datasets` gives it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened.
+    """
+    place = Path(path)
+    if place.is_dir():
+        return _open_folder(place, config)
+    if not _HUB_ID.fullmatch(path):
+        raise InputError(f"there is no file or folder {path}; check the path")
+    return _open_hub(path, config)
 
 
 def _read_file(place: Path, path: str, wanted: Collection[str], names: Sequence[str]) -> Rows:
@@ -251,7 +277,8 @@ def _open_hub(path: str, config: str | None) -> Any:
             return datasets.load_dataset(path, config)
 
 
-def _read_dataset(path: str, wanted: Collection[str], data: Any) -> Source:
+def source_of(path: str, wanted: Collection[str], data: Any) -> Source:
+    """Read some columns of what `open_dataset` opened, as `read_table`."""
     parts = data if isinstance(data, dict) else {"": data}
     if not parts:
         raise InputError(f"{path} has no rows; give a table with rows in it")

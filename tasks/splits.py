@@ -138,16 +138,18 @@ def text_groups(texts: Sequence[str]) -> list[str]:
 
 
 def count_duplicates(
-    texts: Sequence[str], splits: Sequence[str] | npt.NDArray[np.str_]
+    texts: Sequence[str], splits: Sequence[str] | npt.NDArray[np.str_], called: str = "sentences"
 ) -> tuple[dict[str, int], list[str]]:
     """Count the texts that stand in two splits, in whatever case.
 
     Parameters
     ----------
     texts : sequence of str
-        The sentences.
+        The sentences, or digests of images.
     splits : sequence of str
         The split of each.
+    called : str
+        What they are, in the notes.
 
     Returns
     -------
@@ -170,7 +172,7 @@ def count_duplicates(
         counts[name] = sum(text in seen for text in held[split])
         if counts[name]:
             notes.append(
-                f"{counts[name]:,} of {len(held[split]):,} {split} sentences also stand in {other}"
+                f"{counts[name]:,} of {len(held[split]):,} {split} {called} also stand in {other}"
             )
     return counts, notes
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from probes_tasks.cells import SPLIT_NAMES, SpanColumns, joined_words, labels_of, raw_text, split_of
+from probes_tasks.cells import SpanColumns, joined_words, labels_of, raw_text, split_of
+from probes_tasks.parts import named_splits
 from probes_tasks.rows import Rows, Source, read_table
 from probes_tasks.splits import (
     check_draw,
@@ -24,7 +25,7 @@ from probes_tasks.splits import (
 from probes_tasks.words import Span, tokenised_by
 
 from probes.errors import InputError, unknown
-from probes.task import SPLITS, Kind, Split, Task, Unit, label_column
+from probes.task import SPLITS, Kind, Split, Task, TextUnit, label_column
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Table:
     columns: tuple[str, ...] = ()
     """Names of the columns, for CSV and TSV files without a header."""
 
-    unit: Unit = "sentence"
+    unit: TextUnit = "sentence"
     """What a label is about: every word of a row, a span, a pair of spans, or the whole text."""
 
     kind: Kind = "class"
@@ -129,7 +130,7 @@ class Table:
         wanted += [column for span in self._spans() for column in span.names]
         wanted += [column for column in (self.split, self.group) if column is not None]
         main = read_table(self.path, wanted, names=self.columns, config=self.config)
-        parts, notes, n_out = _named_splits(main, self.label)
+        parts, notes, n_out = named_splits(main, self.label)
         more: tuple[tuple[Split, str | None], ...] = (("dev", self.dev), ("test", self.test))
         for split, path in more:
             if path is not None:
@@ -156,7 +157,7 @@ class Table:
     def _check(self) -> None:
         check_draw(self.limit, self.seed)
         for what, came, known in (
-            ("unit", self.unit, get_args(Unit)),
+            ("unit", self.unit, get_args(TextUnit)),
             ("kind", self.kind, get_args(Kind)),
         ):
             if came not in known:
@@ -194,31 +195,6 @@ class Table:
             SpanColumns(self.start2, self.end2, self.span2, self.nth2),
         ]
         return spans[: {"span": 1, "pair": 2}.get(self.unit, 0)]
-
-
-def _named_splits(
-    source: Source, labels: Sequence[str]
-) -> tuple[dict[Split, Rows], list[str], int]:
-    """Call the splits by our names; leave out those that are none of ours or hide all labels."""
-    if list(source.parts) == [""]:
-        return {"train": source.parts[""]}, [], 0
-    parts: dict[Split, Rows] = {}
-    notes, n_out = [], 0
-    for name, rows in source.parts.items():
-        split = SPLIT_NAMES.get(name.lower())
-        hidden = all(name in rows.coded and not any(rows.columns[name]) for name in labels)
-        if split is None or split in parts or hidden:
-            why = "its labels are hidden" if hidden else "its name says neither train, dev nor test"
-            notes.append(f"split {name} left out ({len(rows.numbers):,} rows): {why}")
-            n_out += len(rows.numbers)
-        else:
-            parts[split] = rows
-    if "train" not in parts:
-        raise InputError(
-            f"{source.title} has no train split, only {', '.join(source.parts)}; "
-            "give data to train on"
-        )
-    return {split: parts[split] for split in SPLITS if split in parts}, notes, n_out
 
 
 @dataclass

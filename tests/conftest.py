@@ -49,6 +49,17 @@ def minilm() -> str:
 
 
 @pytest.fixture(scope="session")
+def lite0_weights() -> Path:
+    """The file of EfficientNet-Lite0's weights, as its package installs it."""
+    import lite0  # here, because it imports torch
+
+    path = lite0.weights()
+    if path is None:
+        pytest.skip("EfficientNet-Lite0 is not installed (`make test` installs it)")
+    return path
+
+
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory):
     """Build the folder of a tiny random model: ``tiny("bert")``, ``tiny("gpt2", side="left")``."""
     import zoo  # here, because it imports torch, and reads the environment set above

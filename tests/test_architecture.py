@@ -32,9 +32,10 @@ FLOORS = {
     "probes.cores": 0,
     "probes.metrics": 0,
     "probes.choices": 0,
+    "probes.images": 0,
     "probes.files": 1,
     "probes.doctor": 3,
-    "probes.errors": 0,
+    "probes.errors": -1,
     "probes": 0,
 }
 FILES = sorted([*(ROOT / "probes").rglob("*.py"), *(ROOT / "tasks").rglob("*.py")])

@@ -83,7 +83,7 @@ PROBE = {
     # flags
     "--task.name english": ("--model", "--out"),
     "--task.name english --model bert": ("--out",),
-    "--model bert --out x": ("no task", "conllu, digits, english, table"),
+    "--model bert --out x": ("no task", "conllu, digits, english, images, table"),
     "--task.name": ("--task.name lacks its value",),
     "--task.name englsh --model bert --out x": ("'englsh'", "nearest: 'english'"),
     f"{ENGLISH} --out x --modle m": ("'--modle'", "nearest: '--model'"),
@@ -199,7 +199,7 @@ OTHERS = {
     "verify nosuch": ("no activation store: nosuch",),
     "verify finished": ("no activation store: finished",),
     "verify --all": ("'--all'",),
-    "tasks nosuch": ("'nosuch'", "conllu, digits, english, table"),
+    "tasks nosuch": ("'nosuch'", "conllu, digits, english, images, table"),
     "tasks conllu table": ("one task at a time",),
     "tasks --all": ("'--all'",),
 }

@@ -5,7 +5,9 @@ import shlex
 import shutil
 
 import pytest
+from PIL import Image
 
+import image_zoo
 import zoo
 from conftest import ROOT
 from probes.cli import main
@@ -25,6 +27,11 @@ def home(tmp_path_factory):
     zoo.save("bert", folder / "bert-base-uncased", n_layers=6, positions=512)
     (folder / "models").mkdir()
     shutil.copytree(folder / "bert-base-uncased", folder / "models" / "all-MiniLM-L6-v2")
+    image_zoo.save("vit", folder / "google" / "vit-base-patch16-224-in21k")
+    shutil.copy(ROOT / "tests" / "image_zoo.py", folder / "lite0.py")
+    for k, image in enumerate(image_zoo.noise(40)):
+        (folder / "photos" / f"class{k % 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / "photos" / f"class{k % 2}" / f"{k}.png")
     (folder / "configs").mkdir()
     quick = {
         "demo": "draws: 1\npenalties: [1e-2]\n",

@@ -13,7 +13,7 @@ from probes.errors import InputError
 from probes.registry import find_tasks, load_task, load_tasks, task_options
 from probes.task import Task
 
-OURS = ["analogies", "conllu", "digits", "english", "glue", "table"]
+OURS = ["analogies", "conllu", "digits", "english", "glue", "images", "table"]
 THEIRS = ["calm", "fog", "hail", "storm", "weather"]
 
 

@@ -19,14 +19,16 @@ from probes import configs
 from probes.configs import ProbeConfig
 from probes.diagnostic.folder import claimed, store_folder, write_run
 from probes.diagnostic.layers import LayerReport, probe_layers, unseen_type_share
+from probes.diagnostic.loading import load_encoder
 from probes.diagnostic.plan import Plan
 from probes.diagnostic.predictions import PREDICTIONS, prediction_columns
 from probes.doctor.verdict import find as find_verdict
-from probes.encoders import TextEncoder, parse_layers
+from probes.encoders import parse_layers
 from probes.files import write_whole
 from probes.report.page import write_page
 from probes.results import Results
 from probes.states import ActivationStore, World, extract, join
+from probes.states.corpus import Encoder
 from probes.states.extract import default_pooling
 from probes.task import SPLITS, Task
 
@@ -59,7 +61,7 @@ class Silent:
 
 def fill(
     task: Task,
-    encoder: TextEncoder,
+    encoder: Encoder,
     root: Path,
     progress: Progress,
     *,
@@ -207,19 +209,7 @@ def _encode(
     With what was said of the pretrained model (`like`), it is loaded with random weights, and read
     in the same way: what the weights decide there, they do not decide anew.
     """
-    random_weights = None if like is None else config.seed
-    encoder = TextEncoder.from_pretrained(
-        config.model,
-        revision=config.revision,
-        dtype=config.dtype,
-        device=world.device,
-        attention=config.attention,
-        max_tokens=config.max_tokens,
-        trust_remote_code=config.trust_remote_code,
-        random_weights=random_weights,
-        part=config.part,
-        is_causal=None if like is None else like["is_causal"],
-    )
+    encoder = load_encoder(config, tasks[0], world.device, like)
     pooling = config.pooling or (default_pooling(encoder) if like is None else like["pooling"])
     layers = parse_layers(config.layers, encoder.layers)
     stores: list[ActivationStore] = []
@@ -348,7 +338,7 @@ def _task(report: LayerReport, store: ActivationStore) -> dict[str, Any]:
         "mended": store.count("n_mended"),
         "skipped": int(task.asked[np.setdiff1d(store.lost, store.cut)].sum()),
         "unseen_classes": _summed(q.unseen.values()),
-        "unseen_type_share": unseen_type_share(q) if task.unit != "sentence" else None,
+        "unseen_type_share": None if task.is_of_wholes else unseen_type_share(q),
         "warnings": list(q.warnings),
     }
 

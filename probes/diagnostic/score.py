@@ -13,7 +13,7 @@ import numpy.typing as npt
 from probes.diagnostic.control import by_clue, majority, word_identity
 from probes.diagnostic.layer import LayerAnswers
 from probes.diagnostic.questions import Ints, Questions
-from probes.diagnostic.surface import bag_of_words, length
+from probes.diagnostic.surface import bag_of_words, few_pixels, length
 from probes.encoders.choose import number_of_layers
 from probes.metrics import Codes, Metric
 from probes.results import Row
@@ -42,7 +42,9 @@ def groups_of(task: Task, units: Ints) -> tuple[Codes, str]:
     names, kind = task.groups[units].tolist(), task.group_kind
     sentences = names if kind == "sentence" else task.text_index[units].tolist()
     codes, by = choose_groups(names, sentences)
-    return codes, kind if by == "document" else by
+    if by == "document":
+        return codes, kind
+    return codes, "image" if task.unit == "image" else by
 
 
 class Scorer:
@@ -130,7 +132,7 @@ class Scorer:
         rows.append(
             self._row(found, method, self._metrics[0], setting, layer=answer.layer, split="dev")
         )
-        if method == "probe" and self._q.task.unit != "sentence":
+        if method == "probe" and not self._q.task.is_of_wholes:
             rows += self._by_part(answer, setting)
         return rows
 
@@ -211,6 +213,8 @@ class Scorer:
         answers = {"majority": majority(self._q)}
         if self._q.task.unit == "word":
             answers["word-identity"] = word_identity(self._q)
+        elif self._q.task.unit == "image":
+            answers["pixels"] = few_pixels(self._q, penalties)
         else:
             answers["bag-of-words"] = bag_of_words(self._q, penalties)
             answers["length"] = length(self._q, penalties)

@@ -1,4 +1,4 @@
-"""What the text says without a model: bags of words, and length."""
+"""What a unit says without a model: bags of words, length, a few pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from probes.diagnostic.layer import probe_layer
 from probes.diagnostic.questions import Questions
+
+SIDE = 8
+"""Of the thumbnails that stand for an image without a model."""
 
 
 def bag_of_words(questions: Questions, penalties: Sequence[float]) -> npt.NDArray[Any]:
@@ -67,6 +71,31 @@ def length(questions: Questions, penalties: Sequence[float]) -> npt.NDArray[Any]
     X = (X - train.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     others = {s: X[questions.rows[s]] for s in ("dev", "test")}
     return _best(questions, penalties, X[questions.rows["train"]], others)
+
+
+def few_pixels(questions: Questions, penalties: Sequence[float]) -> npt.NDArray[Any]:
+    """Answer every test image by a probe of its thumbnail.
+
+    Parameters
+    ----------
+    questions : Questions
+        Of images.
+    penalties : sequence of float
+        L2 penalties per mean loss, of which dev chooses one as for a layer.
+
+    Returns
+    -------
+    ndarray of shape (n_test,)
+        Class codes or values.
+
+    Notes
+    -----
+    `SIDE` × `SIDE` pixels of three colours, each the mean over its part of the image.
+    """
+    images = questions.task.images
+    assert images is not None  # the task's units are images
+    X = {split: images.at(rows).thumbnails(SIDE) for split, rows in questions.rows.items()}
+    return probe_layer("pixels", X, questions, penalties).predicted["test"]
 
 
 def _best(

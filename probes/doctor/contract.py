@@ -32,7 +32,7 @@ LONGEST = 160
 
 
 def examine(
-    load: measure.Load,
+    load: measure.Load[TextEncoder],
     dtype: Dtype = "float32",
     *,
     file: str | None = None,
@@ -73,7 +73,7 @@ def examine(
 
 def _checks(
     encoder: TextEncoder,
-    load: measure.Load,
+    load: measure.Load[TextEncoder],
     own: Sequence[str] | None,
     file: str,
 ) -> Iterator[Check]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from probes.choices import Dtype
-from probes.encoders import TextEncoder
+from probes.encoders import ImageEncoder, TextEncoder
 
 TOLERANCE = 1e-5
 """The largest ‖Δ‖ / ‖h‖ of a vector in float32 that counts as equal."""
@@ -22,11 +22,15 @@ SINK = 10.0
 
 States = dict[str, Tensor]
 
+Encoder = TextEncoder | ImageEncoder
 
-class Load(Protocol):
+Read = TypeVar("Read", bound=Encoder, covariant=True)
+
+
+class Load(Protocol[Read]):
     """Loads the model that is examined, in a type and with an attention implementation."""
 
-    def __call__(self, dtype: Dtype, attention: str | None = None) -> TextEncoder:
+    def __call__(self, dtype: Dtype, attention: str | None = None) -> Read:
         """Load it; where no attention is named, as it will be used."""
         ...
 
@@ -83,7 +87,7 @@ def each(singles: Sequence[States], others: Sequence[States]) -> list[tuple[str,
     return [(layer, one[layer], other[layer]) for one, other in pairs for layer in one]
 
 
-def limit_of(encoder: TextEncoder) -> float:
+def limit_of(encoder: Encoder) -> float:
     """Give the difference that is rounding in the type in which a model computes."""
     known = {"float32": TOLERANCE, "float64": EXACT}
     return known.get(encoder.dtype, NARROW)
@@ -96,8 +100,8 @@ def shown(value: float) -> str:
     return f"{value:.1e}" if value < 0.01 else f"{value:.2g}"
 
 
-def alone(encoder: TextEncoder, texts: Sequence[str]) -> list[States]:
-    """Compute all layers of each text in a pass of its own."""
+def alone(encoder: Encoder, texts: Sequence[Any]) -> list[States]:
+    """Compute all layers of each text, or image, in a pass of its own."""
     return [encoder.hidden_states([text], encoder.layers) for text in texts]
 
 

@@ -13,6 +13,7 @@ from probes.doctor.measure import (
     EXACT,
     SINK,
     TOLERANCE,
+    Encoder,
     Load,
     States,
     against,
@@ -29,10 +30,10 @@ from probes.errors import InputError
 
 
 def batch_is_single(
-    encoder: TextEncoder,
-    texts: Sequence[str],
+    encoder: Encoder,
+    texts: Sequence[Any],
     singles: Sequence[States],
-    load: Load,
+    load: Load[Encoder],
 ) -> Check:
     """Several texts in one padded batch, against each text alone; float64 decides a quarrel."""
     name = "batch = single"
@@ -63,9 +64,9 @@ def batch_is_single(
         "fail",
         complaint,
         worst,
-        "use --deterministic (one text a batch)"
+        "use --deterministic (nothing else in a batch)"
         + ("" if encoder.dtype == "float64" else ", or --dtype float32")
-        + ", and report it: the model lets a text's neighbours into its vectors",
+        + ", and report it: the model lets a unit's neighbours into its vectors",
     )
 
 
@@ -121,7 +122,7 @@ def _by_hooks(encoder: TextEncoder, text: str) -> States:
     return layers
 
 
-def hidden_states_agree(encoder: TextEncoder) -> Check:
+def hidden_states_agree(encoder: Encoder) -> Check:
     """What the model calls `hidden_states`, against the layers; only to know."""
     parts, differ = [], False
     for key, found in encoder.semantics.items():
@@ -152,7 +153,7 @@ def hidden_states_agree(encoder: TextEncoder) -> Check:
     )
 
 
-def run_from_own_states(encoder: TextEncoder, text: str, single: States) -> Check:
+def run_from_own_states(encoder: Encoder, text: Any, single: States) -> Check:
     """The model's own states, put in at each layer, give its own output bit for bit."""
     tops = [name for name in encoder.layers if not name.startswith("encoder.")]
     wrong = [
@@ -211,7 +212,7 @@ def position_0(encoder: TextEncoder, singles: Sequence[States]) -> Check:
     return Check("position 0", outcome, said, worst, advice if outcome == "warn" else "")
 
 
-def deterministic(encoder: TextEncoder, texts: Sequence[str]) -> Check:
+def deterministic(encoder: Encoder, texts: Sequence[Any]) -> Check:
     """The same batch twice gives the same bits."""
     first, again = (encoder.hidden_states(texts, encoder.layers) for _ in range(2))
     worst, _ = farthest(each([first], [again]))
@@ -227,10 +228,10 @@ def deterministic(encoder: TextEncoder, texts: Sequence[str]) -> Check:
 
 
 def attention_is_eager(
-    encoder: TextEncoder,
-    texts: Sequence[str],
+    encoder: Encoder,
+    texts: Sequence[Any],
     singles: Sequence[States],
-    load: Load,
+    load: Load[Encoder],
 ) -> Check:
     """The attention implementation in use, against the plain one that transformers writes out."""
     name, used = "attention", encoder.fingerprint["attention"]
@@ -252,7 +253,7 @@ def attention_is_eager(
     )
 
 
-def _alone_then_gone(encoder: TextEncoder, texts: Sequence[str]) -> list[States]:
+def _alone_then_gone(encoder: Encoder, texts: Sequence[Any]) -> list[States]:
     """Compute each text alone, and let go of the model: hooks tie it to its reader in a circle."""
     found = alone(encoder, texts)
     del encoder
@@ -261,10 +262,10 @@ def _alone_then_gone(encoder: TextEncoder, texts: Sequence[str]) -> list[States]
 
 
 def dtype_drift(
-    encoder: TextEncoder,
-    texts: Sequence[str],
+    encoder: Encoder,
+    texts: Sequence[Any],
     singles: Sequence[States],
-    load: Load,
+    load: Load[Encoder],
 ) -> Check:
     """How far bfloat16 takes the vectors; only to know."""
     name = "bfloat16"

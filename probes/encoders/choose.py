@@ -17,7 +17,7 @@ def parse_layers(spec: str, names: Sequence[str]) -> tuple[str, ...]:
         layer that the model has. Negative numbers count from the last layer, -1. Where encoder and
         decoder are both read, ``encoder.0-6`` means the one's, ``0-6`` those of both.
     names : sequence of str
-        The model's layers, as `LayerReader.names`.
+        The model's layers, as `LayerReader.names`; the points of a network are chosen by name.
 
     Returns
     -------
@@ -46,12 +46,17 @@ def parse_layers(spec: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def number_of_layers(names: Sequence[str]) -> int:
-    """Give the number of blocks of the longest stack, from the names of a model's layers."""
-    last = [name.rpartition(".")[2] for name in names]
-    return max(int(name) for name in last if name != "final")
+    """Give the number of blocks of the longest stack, from the names of a model's layers.
+
+    Of layers that are not numbered (the named points of a network), how many follow the first.
+    """
+    numbers = [int(n) for n in (name.rpartition(".")[2] for name in names) if n.isdecimal()]
+    return max(numbers) if numbers else len(names) - 1
 
 
 def _valid(names: Sequence[str]) -> str:
+    if not any(name.rpartition(".")[2].isdecimal() for name in names):
+        return f"layers of this model: {', '.join(names)}"
     prefixes = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
     parts = []
     for prefix in prefixes:
@@ -63,9 +68,11 @@ def _valid(names: Sequence[str]) -> str:
 
 
 def _named(part: str, own: Sequence[str], spec: str, names: Sequence[str]) -> list[str]:
-    """Give the layers of one stack that a number, a range or ``final`` means."""
-    if part == "final" and "final" in own:
-        return ["final"]
+    """Give the layers of one stack that a number, a range or a name, such as ``final``, means."""
+    if part in own:
+        return [part]
+    if not any(name.isdecimal() for name in own):
+        raise unknown(f"layer in {spec!r}", part, ["all", *names])
     top = number_of_layers(own)
     head, dash, tail = part.rpartition("-")
     try:

@@ -39,6 +39,17 @@ def model_fingerprint(model: Any) -> dict[str, str]:
     }
 
 
+def module_fingerprint(module: nn.Module) -> dict[str, str]:
+    """Say the same of a module of torch that is no model of transformers."""
+    return {
+        "configuration": text_digest(str(module)),
+        "dtype": str(next(module.parameters()).dtype).removeprefix("torch."),
+        "attention": "none",
+        "code": code_digest(module),
+        "torch": torch.__version__,
+    }
+
+
 def tokenizer_fingerprint(tokenizer: Any, used: dict[str, int | None]) -> dict[str, str]:
     """Say what of a tokenizer decides a vector: what it does, and which ids are special.
 

@@ -72,15 +72,20 @@ def load_model(
     return model, tokenizer, f"random weights, seed {random_weights}"
 
 
-def load_config(name: str, where: dict[str, Any]) -> Any:
-    """Load a model's configuration, or say in one line why it cannot be."""
+def read_config(name: str, where: dict[str, Any]) -> Any:
+    """Load a model's configuration, of whatever kind, or say in one line why it cannot be."""
     path = Path(name)
     if path.is_dir() and not (path / "config.json").is_file():
         raise InputError(f"the folder {name!r} holds no config.json; give a Hugging Face model")
     try:
-        config = transformers.AutoConfig.from_pretrained(name, **where)
+        return transformers.AutoConfig.from_pretrained(name, **where)
     except (OSError, ValueError, ImportError) as error:
-        raise _not_loaded(name, error) from error
+        raise not_loaded(name, error) from error
+
+
+def load_config(name: str, where: dict[str, Any]) -> Any:
+    """Load a text model's configuration, or say in one line why it cannot be."""
+    config = read_config(name, where)
     if not isinstance(getattr(config.get_text_config(), "vocab_size", None), int):
         raise InputError(
             f"the model {name!r} ({config.model_type}) states no vocabulary: it is no text model, "
@@ -106,7 +111,7 @@ def load_tokenizer(name: str, where: dict[str, Any]) -> Any:
             error, (OSError, ValueError, ImportError, KeyError, AttributeError)
         ):
             raise
-        raise _not_loaded(name, error, "tokenizer of the model") from error
+        raise not_loaded(name, error, "tokenizer of the model") from error
     # Where there are no files, transformers makes one that knows its special tokens alone.
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
         raise InputError(
@@ -161,7 +166,7 @@ def load_weights(
             **options,
         )
     except (OSError, ValueError, ImportError, *_DAMAGED) as error:
-        raise _not_loaded(name, error) from error
+        raise not_loaded(name, error) from error
     finally:
         transformers.logging.set_verbosity(quiet)
     unused = config.is_encoder_decoder and not decodes
@@ -185,7 +190,8 @@ def load_weights(
     return model
 
 
-def _not_loaded(name: str, error: Exception, what: str = "model") -> InputError:
+def not_loaded(name: str, error: Exception, what: str = "model") -> InputError:
+    """Make the error for a model, or a part of it, that transformers cannot load."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     first = " ".join(lines) if lines[0].rstrip().endswith(":") else lines[0]
     if isinstance(error, UnpicklingError):

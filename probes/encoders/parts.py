@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from probes.choices import Part
-from probes.encoders.encoder import Stack
+from probes.encoders.hooks import Stack
 from probes.errors import InputError
 
 SANE_LENGTH = 1_000_000

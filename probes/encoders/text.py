@@ -6,13 +6,13 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
-from probes.choices import Dtype, Part, Pooling, Truncation
+from probes.choices import Dtype, Part, Pooling, TextPooling, Truncation
 from probes.encoders.align import Ints, Pieces
 from probes.encoders.batches import Batch, Plan, plan_batches
 from probes.encoders.encoder import LayerReader
@@ -66,8 +66,7 @@ class TextEncoder:
     widths : dict of str to int
         Width of each layer.
     is_causal : bool
-        Whether a state sees only what stands before it: units are then pooled by their last
-        sub-token, unless asked otherwise.
+        Whether a state sees only what stands before it.
     tokens : Tokens
         How texts are cut into sub-tokens, and where these stand.
     model : torch.nn.Module
@@ -84,6 +83,8 @@ class TextEncoder:
     fingerprint : dict of str to str
         What decides a vector, as far as the model goes; the key of an activation store.
     """
+
+    kind: ClassVar[Literal["text"]] = "text"
 
     def __init__(
         self,
@@ -137,6 +138,11 @@ class TextEncoder:
             "position 0": self.tokens.beginning,
             "alignment": f"{self.tokens.aligner.method}, version {CONTRACT}",
         }
+
+    @property
+    def default_pooling(self) -> TextPooling:
+        """Mean, or last where the last sub-token alone has seen the whole unit."""
+        return "last" if self.is_causal else "mean"
 
     def blocks(self) -> dict[str, list[nn.Module]]:
         """Give the blocks of each stack, by the prefix of its layers' names."""

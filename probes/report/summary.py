@@ -29,6 +29,7 @@ BASELINES = {
     "position": "position",
     "bag-of-words": "bag of words",
     "length": "length",
+    "pixels": "8×8 pixels",
 }
 _SECOND = {"accuracy": "macro-f1", "macro-f1": "accuracy", "r2": "spearman", "spearman": "r2"}
 
@@ -185,7 +186,7 @@ def _summary(
     metric = str(info.get("metric") or ("r2" if info.get("kind") == "real" else "accuracy"))
     second = _SECOND.get(metric, "")
     probed = rows.where(method="probe")
-    layers = sorted({row.layer for row in probed if row.layer}, key=_height)
+    layers = sorted(dict.fromkeys(row.layer for row in probed if row.layer), key=_height)
     best = (
         str(info["best_layer"]) if info.get("best_layer") is not None else _chosen(probed, metric)
     )

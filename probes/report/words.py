@@ -167,6 +167,8 @@ def _lengths(summary: Summary) -> list[str]:
             said.append(f"{n:,} {summary.unit} that no sub-token covers were left out.")
         elif n:
             said.append(f"{n:,} {'text was' if n == 1 else 'texts were'} {how}.")
+    if not said and summary.info.get("unit") == "image":
+        return ["No image was left out."]
     if not said:
         return ["No text was truncated, windowed, or left out."]
     return said

@@ -6,26 +6,32 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
 import numpy as np
 import torch
-import xxhash
 from torch import Tensor
 
 from probes.choices import Lost, Pooling, StoreDtype, Truncation
 from probes.cores import each_core
-from probes.encoders.batches import Batch, Plan
-from probes.encoders.text import TextEncoder
+from probes.encoders.batches import Batch
+from probes.encoders.image import ImageBatch
 from probes.errors import EnvironmentFailure, InputError
+from probes.states.corpus import (
+    Encoder,
+    Policy,
+    Work,
+    key_of,
+    require_fit,
+    require_pooling,
+    usual_budget,
+    work_of,
+)
 from probes.states.layout import Layout, cut_shards
 from probes.states.store import ActivationStore, nearest, place, require_space
 from probes.states.world import World, alone
 from probes.task import Task
-
-CPU_BUDGET, DEVICE_BUDGET = 1024, 16384
 
 
 def nullstage(n_units: int) -> AbstractContextManager[Callable[[int], None]]:
@@ -35,7 +41,7 @@ def nullstage(n_units: int) -> AbstractContextManager[Callable[[int], None]]:
 
 def extract(
     task: Task,
-    encoder: TextEncoder,
+    encoder: Encoder,
     root: str,
     *,
     layers: Sequence[str] | None = None,
@@ -55,15 +61,16 @@ def extract(
     Parameters
     ----------
     task : Task
-        Its texts and units; labels, splits and groups do not enter.
-    encoder : TextEncoder
+        Its texts and units, or images; labels, splits and groups do not enter.
+    encoder : TextEncoder or ImageEncoder
         The model.
     root : str
         Folder of activation stores.
     layers : sequence of str, optional
         Some of ``encoder.layers``; all by default. Blocks above the highest are not computed.
-    pooling : {"first", "last", "mean", "max", "cls"}, optional
-        From sub-tokens to a unit. By default the mean, for causal models the last.
+    pooling : {"first", "last", "mean", "max", "cls", "patch"}, optional
+        From sub-tokens to a unit: by default the mean, for causal models the last. From positions
+        to an image: ``"patch"`` by default, or ``"cls"`` or ``"mean"``, as `ImageEncoder.run`.
     truncation : {"error", "window", "truncate"}
         What to do with a text that is longer than the model allows.
     stride : int, optional
@@ -73,11 +80,12 @@ def extract(
     dtype : {"float32", "float16"}
         Of the files.
     budget : int, optional
-        Rows × tokens of a batch: by default 1,024 on a CPU, 16,384 elsewhere.
+        Rows × tokens of a batch: by default 1,024 on a CPU, 16,384 elsewhere. Of images their
+        number: 16, and 128.
     deterministic : bool
-        Whether each text is a batch of its own, so that no other text enters its vectors, not even
-        by rounding. Takes longer. Models whose rotary embeddings change with the length of a batch
-        are always read so.
+        Whether each text or image is a batch of its own, so that no other enters its vectors, not
+        even by rounding. Takes longer. Models whose rotary embeddings change with the length of a
+        batch are always read so.
     world : World, optional
         The processes that share the pass, each taking whole shards; this one alone by default.
     stage : callable
@@ -104,10 +112,12 @@ def extract(
     Shards are runs of the corpus and batches are a function of their shard, so the bytes of the
     store depend neither on the number of processes nor on where an earlier run stopped.
     """
+    require_fit(task, encoder)
     world = alone(encoder.device) if world is None else world
     layers = encoder.layers if layers is None else tuple(layers)
     pooling = default_pooling(encoder) if pooling is None else pooling
-    policy = _Policy(pooling, truncation, stride if truncation == "window" else None, lost)
+    require_pooling(encoder, pooling)
+    policy = Policy(pooling, truncation, stride if truncation == "window" else None, lost)
     if stride is not None and stride < 1:
         raise InputError(f"--stride {stride}: expected 1 or more")
     alone_each = deterministic or encoder.depends_on_length
@@ -127,48 +137,24 @@ def extract(
     return store
 
 
-@dataclass(frozen=True)
-class _Policy:
-    """How units are pooled, and what is done with long texts and lost units."""
+def default_pooling(encoder: Encoder) -> Pooling:
+    """Pool by the mean, and by the last sub-token where it alone has seen the whole unit.
 
-    pooling: Pooling
-    truncation: Truncation
-    stride: int | None
-    lost: Lost
-
-
-def default_pooling(encoder: TextEncoder) -> Pooling:
-    """Pool by the mean, and by the last sub-token where it alone has seen the whole unit."""
-    return "last" if encoder.is_causal else "mean"
+    Images by the mean over their patches.
+    """
+    return encoder.default_pooling
 
 
 def _layout(
     task: Task,
-    encoder: TextEncoder,
-    policy: _Policy,
+    encoder: Encoder,
+    policy: Policy,
     dtype: StoreDtype,
     budget: int | None,
 ) -> Layout:
-    texts, units = xxhash.xxh3_128(), xxhash.xxh3_128()
-    for text in task.texts:
-        texts.update(text.encode("utf-8", "surrogatepass") + b"\x00")
-    units.update(np.ascontiguousarray(task.text_index).tobytes())
-    units.update(np.ascontiguousarray(task.spans).tobytes())
     per_unit = task.spans.shape[1] // 2
-    leaves_out = task.unit == "sentence" and encoder.leaves_out_first(policy.pooling)
     widths = {name: width * per_unit for name, width in encoder.widths.items()}
-    key = {
-        **encoder.fingerprint,
-        "texts": texts.hexdigest(),
-        "units": units.hexdigest(),
-        "pooling": policy.pooling,
-        "first token of a mean": "left out" if leaves_out else "kept",
-        "truncation": policy.truncation,
-        "stride": "half a window" if policy.stride is None else str(policy.stride),
-        "longest text": str(encoder.max_tokens),
-        "batches": "one text each" if budget == 1 else "by length",
-        "stored as": dtype,
-    }
+    key = {**key_of(task, encoder, policy, budget), "stored as": dtype}
     size = np.dtype(dtype).itemsize
     return Layout(
         key=key,
@@ -176,7 +162,7 @@ def _layout(
         widths=widths,
         shards=cut_shards(task.text_index, size * sum(widths.values())),
         dtype=dtype,
-        budget=budget or (CPU_BUDGET if encoder.device.type == "cpu" else DEVICE_BUDGET),
+        budget=budget or usual_budget(encoder),
         names={
             "model": encoder.name,
             "revision": encoder.revision,
@@ -230,10 +216,10 @@ class _Pass:
     def __init__(
         self,
         task: Task,
-        encoder: TextEncoder,
+        encoder: Encoder,
         store: ActivationStore,
         layers: Sequence[str],
-        policy: _Policy,
+        policy: Policy,
         advance: Callable[[int], None],
     ) -> None:
         self._task = task
@@ -261,19 +247,8 @@ class _Pass:
 
     def _start(self, number: int, workers: ThreadPoolExecutor) -> _Shard:
         start, end = self._store.layout.shards[number]
-        index = self._task.text_index[start:end]
-        first = int(index[0])
-        plan = self._encoder.plan(
-            self._task.texts[first : int(index[-1]) + 1],
-            index - first,
-            self._task.spans[start:end],
-            pooling=self._policy.pooling,
-            whole=self._task.unit == "sentence",
-            truncation=self._policy.truncation,
-            stride=self._policy.stride,
-            budget=self._store.layout.budget,
-            first_text=first,
-        )
+        budget = self._store.layout.budget
+        plan = work_of(self._task, self._encoder, start, end, self._policy, budget)
         if self._policy.lost == "error":
             uncovered = np.setdiff1d(plan.lost, plan.cut)
             if len(uncovered):
@@ -290,7 +265,7 @@ class _Pass:
         shard.futures.extend(workers.submit(self._compute, shard, b) for b in plan.batches)
         return shard
 
-    def _compute(self, shard: _Shard, batch: Batch) -> int:
+    def _compute(self, shard: _Shard, batch: Batch | ImageBatch) -> int:
         def keep(layer: str, vectors: Tensor) -> None:
             wanted = shard.vectors.get(layer)
             if wanted is None:
@@ -300,11 +275,12 @@ class _Pass:
                 self._require_finite(layer, vectors, narrow, batch, shard.start)
             wanted[batch.units] = narrow
 
-        self._encoder.run(batch, tuple(shard.vectors), self._policy.pooling, keep)
+        run: Callable[..., None] = self._encoder.run  # of the kind that planned the batch
+        run(batch, tuple(shard.vectors), self._policy.pooling, keep)
         return len(batch.units)
 
     def _require_finite(
-        self, layer: str, vectors: Tensor, narrow: Tensor, batch: Batch, start: int
+        self, layer: str, vectors: Tensor, narrow: Tensor, batch: Batch | ImageBatch, start: int
     ) -> None:
         bad = torch.nonzero(~torch.isfinite(narrow).all(dim=1)).flatten()
         if not len(bad):
@@ -312,7 +288,7 @@ class _Pass:
         unit = start + int(batch.units[bad[0]])
         overflow = bool(torch.isfinite(vectors[bad[0].to(vectors.device)]).all())
         raise InputError(
-            f"layer {layer}, text {self._task.text_index[unit]} "
+            f"layer {layer}, {_kind(self._task)} {self._task.text_index[unit]} "
             f"({_shown(self._task, unit)}): the vector of a unit "
             + (
                 f"does not fit into {self._store.layout.dtype}; choose --store-dtype float32"
@@ -337,11 +313,7 @@ class _Pass:
             {name: array.numpy() for name, array in shard.vectors.items()},
             lost=(shard.plan.lost + shard.start).tolist(),
             cut=(shard.plan.cut + shard.start).tolist(),
-            counts={
-                "n_truncated": int(shard.plan.n_truncated),
-                "n_windowed": int(shard.plan.n_windowed),
-                "n_mended": int(shard.plan.n_mended),
-            },
+            counts=shard.plan.counts,
         )
 
 
@@ -352,7 +324,7 @@ class _Shard:
         self,
         number: int,
         start: int,
-        plan: Plan,
+        plan: Work,
         vectors: dict[str, Tensor],
         futures: list[Future[int]],
     ) -> None:
@@ -381,3 +353,7 @@ def _uncovered(task: Task, unit: int, n: int) -> InputError:
 def _shown(task: Task, unit: int) -> str:
     text = task.texts[int(task.text_index[unit])]
     return repr(text if len(text) <= 60 else text[:57] + "…")
+
+
+def _kind(task: Task) -> str:
+    return "text" if task.images is None else "image"

@@ -314,7 +314,7 @@ def nearest(root: str | Path, layout: Layout) -> list[str]:
             key = ActivationStore.open(manifest.parent).layout.key
         except InputError:
             continue
-        if (key["texts"], key["units"]) == (layout.key["texts"], layout.key["units"]):
+        if all(key.get(part) == layout.key.get(part) for part in ("texts", "images", "units")):
             parts.append(difference(key, layout.key))
     return min(filter(None, parts), key=len, default=[])
 
