@@ -83,7 +83,7 @@ PROBE = {
     # flags
     "--task.name english": ("--model", "--out"),
     "--task.name english --model bert": ("--out",),
-    "--model bert --out x": ("no task", "conllu, digits, english, images, table"),
+    "--model bert --out x": ("no task", "conllu, digits, english, glue, images, table"),
     "--task.name": ("--task.name lacks its value",),
     "--task.name englsh --model bert --out x": ("'englsh'", "nearest: 'english'"),
     f"{ENGLISH} --out x --modle m": ("'--modle'", "nearest: '--model'"),
@@ -186,7 +186,7 @@ def test_bad_input_is_one_message_and_nothing_is_left(home, monkeypatch, argumen
 
 OTHERS = {
     "prob": ("'prob'", "nearest: 'probe'"),
-    "--modle": ("'--modle'", "probe, report, roles, tasks, verify"),
+    "--modle": ("'--modle'", "probe, report, roles, tasks, toy, train, verify, wise"),
     "report": ("probes report RUN",),
     "report nosuch": ("no run folder nosuch",),
     "report t.csv": ("no run folder t.csv",),
@@ -199,7 +199,7 @@ OTHERS = {
     "verify nosuch": ("no activation store: nosuch",),
     "verify finished": ("no activation store: finished",),
     "verify --all": ("'--all'",),
-    "tasks nosuch": ("'nosuch'", "conllu, digits, english, images, table"),
+    "tasks nosuch": ("'nosuch'", "conllu, digits, english, glue, images, table"),
     "tasks conllu table": ("one task at a time",),
     "tasks --all": ("'--all'",),
 }
