@@ -40,12 +40,13 @@ def moved(made, config):
     return differing(state(after), before)
 
 
-def test_it_learns_and_returns_the_first_best_epoch(tiny):
+def test_it_learns_and_returns_the_best_epoch(tiny):
     task = nouns(400, wrong=0)
     made = classifier(tiny("bert"))
     after, history = finetune(made, task, with_(epochs=8, lr=2e-3))
     accuracies = [epoch.accuracy for epoch in history.epochs]
-    assert history.best == accuracies.index(max(accuracies))
+    ranks = [(epoch.accuracy, -epoch.loss) for epoch in history.epochs]
+    assert history.best == ranks.index(max(ranks))
     assert len(history.losses) == 8 * 13 and accuracies[history.best] > 0.9
     dev = labelled(task, "dev", CLASSES)
     assert score(after, dev, Processes.join()) == pytest.approx(

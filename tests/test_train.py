@@ -114,7 +114,7 @@ def test_the_rate_is_the_best_on_dev_by_the_first_seed(done):
     for method in ("ft", "lp-ft"):
         first = [r for r in about[method] if r["seed"] == 0]
         assert {r["rate"] for r in first} == {1e-4, 3e-3}
-        best = max(first, key=lambda r: (r["accuracy"], -r["rate"]))
+        best = max(first, key=lambda r: (r["accuracy"], -r["losses"][r["best"]]))
         rows = results.where(method=method, split="dev", metric="accuracy")
         assert {json.loads(row.setting)["rate"] for row in rows} == {best["rate"]}
         assert rows[0].value == best["accuracy"]

@@ -33,7 +33,8 @@ class TrainConfig:
     """lp: the head is fitted, the network stays. ft: all is trained. lp-ft: the head is fitted,
     then all is trained, norms' statistics and dropout frozen."""
     rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4)
-    """Learning rates, of which dev chooses one, by the first seed."""
+    """Learning rates, of which dev chooses one by its accuracy, of equals by its loss, with the
+    first seed."""
     seeds: int = 5
     """Runs at the rate that was chosen."""
     pooling: str | None = None

@@ -65,8 +65,8 @@ class History:
     epochs : list of Epoch
         Those that were trained.
     best : int
-        Number of the epoch whose weights were returned: the most accurate on dev, of equals the
-        first.
+        Number of the epoch whose weights were returned: the most accurate on dev, of equals the one
+        of the least loss.
     seconds : float
         Spent on steps and on dev; in all runs together, where it was resumed.
     """
@@ -79,7 +79,10 @@ class History:
     def add(self, epoch: Epoch) -> bool:
         """Add an epoch, and say whether it is the best yet."""
         self.epochs.append(epoch)
-        better = len(self.epochs) == 1 or epoch.accuracy > self.epochs[self.best].accuracy
+        best = self.epochs[self.best]
+        better = len(self.epochs) == 1 or (
+            (epoch.accuracy, -epoch.loss) > (best.accuracy, -best.loss)
+        )
         if better:
             self.best = len(self.epochs) - 1
         return better

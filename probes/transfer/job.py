@@ -228,7 +228,10 @@ def _tune(
         setting.progress.say(f"{method} · rate {rate:g}: {_said(records[-1])}")
     if all(record.diverged for record in records):
         raise InputError(f"{method}: no rate came to anything ({records[-1].diverged})")
-    best = max(records, key=lambda record: (record.accuracy, -record.rate))
+    best = max(
+        (record for record in records if not record.diverged),
+        key=lambda record: (record.accuracy, -record.losses[record.best]),
+    )
     for record in records:
         if record.rate != best.rate:
             trainer.forget(config.finetuning(method, record.rate, 0))
