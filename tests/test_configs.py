@@ -33,7 +33,8 @@ ROLES = {
     "tpdn-digits": DigitsConfig,
     "tpdn-digits-demo": DigitsConfig,
 }
-OTHERS = {*ROLES, "train-cola"}  # of `probes train`: tests/test_train.py
+TRAIN = {path.stem for path in (ROOT / "configs").glob("train-*.yaml")}  # tests/test_train.py
+OTHERS = {*ROLES, *TRAIN}
 FILES = sorted(path for path in (ROOT / "configs").glob("*.yaml") if path.stem not in OTHERS)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=12)
 

@@ -215,8 +215,9 @@ def test_a_task_brings_its_own_shifts(data):
     assert task.title == "CoLA" and list(shifts) == ["CoLA, out of domain"]
 
 
-def test_the_file_in_configs_is_read_and_saved_as_it_was(tmp_path):
-    path = ROOT / "configs" / "train-cola.yaml"
+@pytest.mark.parametrize("name", ["train-cola", "train-cifar10"])
+def test_the_file_in_configs_is_read_and_saved_as_it_was(name, tmp_path):
+    path = ROOT / "configs" / f"{name}.yaml"
     config = task_config(TrainConfig, "train", ["--config", str(path)])
     given = yaml.safe_load(path.read_text())
     assert list(config.rates) == given["rates"] and config.training.epochs == 3

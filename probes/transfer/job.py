@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from probes.transfer.calibrated import calibration_rows
 from probes.transfer.changes import Before, Changes, change_rows
 from probes.transfer.classifier import Classifier
 from probes.transfer.config import Method, TrainConfig
+from probes.transfer.contrasts import over_rows
 from probes.transfer.evaluate import (
     Answered,
     EvaluationSet,
@@ -47,6 +49,7 @@ from probes.transfer.runs import (
 )
 from probes.transfer.saved import ABOUT
 from probes.transfer.shifts import load_shifts
+from probes.transfer.train_page import write_page
 
 TUNED: tuple[Method, ...] = ("ft", "lp-ft")
 """Methods that step, at a rate that is chosen."""
@@ -99,8 +102,9 @@ def run_train(config: TrainConfig, progress: Progress | None = None) -> Results 
     Returns
     -------
     Results
-        As `probes.transfer.evaluate.rows_of`, `calibrated.calibration_rows` and
-        `changes.change_rows` make them; None in a process that only helped.
+        As `probes.transfer.evaluate.rows_of`, `calibrated.calibration_rows`,
+        `changes.change_rows` and (of each two methods) `contrasts.over_rows` make them; None in a
+        process that only helped.
 
     Raises
     ------
@@ -269,8 +273,11 @@ def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any])
         "n_layers": len(setting.start.features.blocks()) - 1,
         "config": configs.digest(config),
     }
-    results = Results(row for one in adapted for row in one.rows(setting.sets, fixed))
+    rows = [row for one in adapted for row in one.rows(setting.sets, fixed)]
     answered = [one.answered for one in adapted]
+    for first, second in itertools.combinations(answered, 2):
+        rows += over_rows(second, first.runs, first.method, setting.sets, fixed)
+    results = Results(rows)
     columns = prediction_columns(answered, setting.sets, setting.start.classes)
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)
@@ -280,6 +287,7 @@ def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any])
         results,
         {
             "kind": "train",
+            "run": setting.out.name,
             "title": task.title or task.name,
             "model": config.model,
             "classes": list(setting.start.classes),
@@ -292,6 +300,7 @@ def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any])
             "peak_memory_mb": _peak_memory(),
         },
     )
+    write_page(setting.out)
     return results
 
 

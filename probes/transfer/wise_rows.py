@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from probes.results import Row
-from probes.stats import contrast_interval
 from probes.transfer.classifier import Predictions
-from probes.transfer.evaluate import Answered, EvaluationSet, item_row, rows_of
+from probes.transfer.contrasts import over_rows
+from probes.transfer.evaluate import Answered, EvaluationSet, rows_of
 from probes.transfer.wise import DEFAULT_ALPHA, output_ensemble
 
 Found = dict[str, Predictions]
@@ -64,7 +64,7 @@ def curve_rows(
         of = {**ends, "alpha": alpha}
         answered = Answered("wise", of, runs)
         yield from rows_of(answered, sets, fixed)
-        yield from _over(answered, found, sets, fixed)
+        yield from _over_ends(answered, found, sets, fixed)
         together = {
             run: {
                 name: output_ensemble(found[0.0][run][name], found[1.0][run][name], alpha)
@@ -85,20 +85,11 @@ def chosen_rows(
     """Make the rows of the alpha that dev chose, of the method ``wise-dev``; as `curve_rows`."""
     answered = Answered("wise-dev", {**ends, "alpha": chosen}, found[chosen])
     yield from rows_of(answered, sets, fixed)
-    yield from _over(answered, found, sets, fixed)
+    yield from _over_ends(answered, found, sets, fixed)
 
 
-def _over(
+def _over_ends(
     answered: Answered, found: Curve, sets: Sequence[EvaluationSet], fixed: Mapping[str, Any]
 ) -> Iterator[Row]:
-    """Say by how much more than either end is right, in the mean over runs, item by item."""
-    for metric, end in (("accuracy-over-first", 0.0), ("accuracy-over-second", 1.0)):
-        for part in sets:
-            gold, n = part.items.labels, len(answered.runs)
-            terms = [
-                (sign / n, gold, of[run][part.name].codes)
-                for sign, of in ((1.0, answered.runs), (-1.0, found[end]))
-                for run in answered.runs
-            ]
-            sure = contrast_interval("accuracy", terms, part.items.groups)
-            yield item_row(answered, part, metric, sure, fixed)
+    for name, end in (("first", 0.0), ("second", 1.0)):
+        yield from over_rows(answered, found[end], name, sets, fixed)
