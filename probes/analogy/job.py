@@ -127,8 +127,8 @@ def run_analogy(config: AnalogyConfig, progress: Progress | None = None) -> Resu
         of the answers) and ``accuracy-honest`` (not left out), with intervals that resample pairs;
         of all together the shares of honest answers that are a, a* or b. Of a model also of the
         questions whose words are single sub-tokens. Of each relation's offsets, under the method
-        ``offsets``: ``ocs``, ``ocs-shuffled``, ``pcs``, ``p`` and ``direction`` (1 where p is
-        small beside those of all relations).
+        ``offsets``: ``ocs``, ``ocs-shuffled``, ``pcs``, ``p-pairing``, ``p-flipped``, ``p`` (the
+        larger of these two) and ``direction`` (1 where p is small beside those of all relations).
 
     Raises
     ------

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from probes.analogy.ask import Asked, Flags, Ints
 from probes.analogy.methods import Answered
-from probes.analogy.offsets import FEWEST, are_directions, concentration
+from probes.analogy.offsets import FEWEST, OFFSETS, Concentration, are_directions, concentration
 from probes.analogy.shares import Floats, Resamples, share
 from probes.analogy.solve import Space
 from probes.analogy.vectors import Vectors
@@ -111,12 +112,14 @@ class AnalogyRows(IntervalRows):
 
     def offsets(self, directions: Space) -> Iterator[Row]:
         """Make the rows of how alike the offsets of each relation are."""
-        whole, measured = self.asked.whole, {}
+        whole = self.asked.whole
+        measured: dict[int, Concentration] = {}
         for number, _ in enumerate(self.asked.of.relations):
             mine = whole[self.asked.relation[whole] == number]
             if len(mine) >= FEWEST:
                 sources, targets = (directions.exact(end) for end in self.asked.pairs[mine].T)
-                measured[number] = concentration(sources, targets, self.seed)
+                if one := concentration(sources, targets, self.seed):
+                    measured[number] = one
         are = are_directions(list(measured.values()))
         for (number, one), is_direction in zip(measured.items(), are, strict=True):
             relation = self.asked.of.relations[number]
@@ -126,11 +129,14 @@ class AnalogyRows(IntervalRows):
                 "ocs-shuffled": one.shuffled,
                 "pcs": one.pcs,
                 "p": one.p,
+                "p-pairing": one.p_pairing,
+                "p-flipped": one.p_flipped,
                 "direction": float(is_direction),
             }
             for metric, value in values.items():
                 found = Interval(value, None, None, "", one.n, one.n)
-                yield self._named("offsets", metric, found, len(relation.pairs), named)
+                row = self._named(OFFSETS, metric, found, len(relation.pairs), named)
+                yield _with_zero(row, one.n_zero) if one.n_zero else row
 
     @property
     def _everything(self) -> Ints:
@@ -184,3 +190,9 @@ class AnalogyRows(IntervalRows):
         of = {**self.about, **named}
         why = "without a vector"
         return self.row(self.layer, method, metric, found, n_asked=n_asked, why_lost=why, **of)
+
+
+def _with_zero(row: Row, n_zero: int) -> Row:
+    """Say of the lost pairs how many have a source and a target of one vector."""
+    why = {"without a vector": row.n_lost - n_zero, "without an offset": n_zero}
+    return replace(row, why_lost=json.dumps({reason: n for reason, n in why.items() if n}))
