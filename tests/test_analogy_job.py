@@ -14,7 +14,7 @@ from probes.analogy.ask import ask
 from probes.analogy.formats import read_set
 from probes.analogy.methods import METHODS, answer
 from probes.analogy.questions import AnalogySet, Pair, Relation, every_question
-from probes.analogy.shares import Resamples, share
+from probes.analogy.shares import Resamples, percentiles, ratio
 from probes.analogy.solve import Space
 from probes.analogy.vectors import checked
 from probes.errors import InputError
@@ -153,7 +153,7 @@ def test_intervals_of_questions_cover_where_pairs_are_the_observations() -> None
         ease = random.normal(size=n_pairs)
         right = ease[i] + ease[j] + random.normal(size=len(i)) > 0
         top, bottom = (drawn.sums(of, [i, j], one)[0] for of in (right * 1.0, np.ones(len(i))))
-        found = share(float(right.mean()), top, bottom, n=len(i), n_pairs=n_pairs)
+        found = percentiles(float(right.mean()), ratio(top, bottom), n=len(i), n_pairs=n_pairs)
         assert found.low is not None and found.high is not None
         hits += found.low <= level <= found.high
         widths.append(found.high - found.low)

@@ -124,8 +124,12 @@ def run_analogy(config: AnalogyConfig, progress: Progress | None = None) -> Resu
     Results
         Of each layer (``static`` of vectors), way of getting vectors, space and method, and of
         each relation, category and all together: ``accuracy`` (the words of the question left out
-        of the answers) and ``accuracy-honest`` (not left out), with intervals that resample pairs;
-        of all together the shares of honest answers that are a, a* or b. Of a model also of the
+        of the answers) and ``accuracy-honest`` (not left out), with intervals that resample pairs.
+        Of categories and all together also the mean over relations, in which each counts once
+        (``accuracy-macro``, ``accuracy-honest-macro``), by which methods are compared: some count
+        questions, others pairs; and how far it is above that of the nearest words to b alone, on
+        the same resamples (``accuracy-over-only-b``). Of
+        all together the shares of honest answers that are a, a* or b. Of a model also of the
         questions whose words are single sub-tokens. Of each relation's offsets, under the method
         ``offsets``: ``ocs``, ``ocs-shuffled``, ``pcs``, ``p-pairing``, ``p-flipped``, ``p`` (the
         larger of these two) and ``direction`` (1 where p is small beside those of all relations).
@@ -211,8 +215,7 @@ def _solved(
             layer=source.layer,
             about={**how, "space": space, "words": len(vectors)},
         )
-        for found in answer(directions, asked, methods, config.seed):
-            rows += make.answers(found, single)
+        rows += make.answers(answer(directions, asked, methods, config.seed), single)
         rows += make.offsets(directions)
         named = {"layer": source.layer, "how": source.how, "space": space}
         pictures += drawn(directions, asked, config.seed, **named)
