@@ -178,7 +178,8 @@ def _print_analogies(folder: str, page: Path) -> None:
     """Print the tables of a run of analogies, and where its page is."""
     from rich.console import Console
 
-    from probes.analogy.tables import load, tables
+    from probes.analogy.finished import load
+    from probes.analogy.tables import tables
 
     console = Console(highlight=False)
     if found := load(folder):
@@ -222,7 +223,7 @@ def _report(arguments: list[str]) -> None:
 
 def _page_of_analogies(folder: str, out: str | None) -> Path | None:
     """Make the page of a run of analogies again, if the folder holds one."""
-    from probes.analogy.tables import load
+    from probes.analogy.finished import load
 
     if load(folder) is None:
         return None

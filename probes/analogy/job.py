@@ -15,10 +15,11 @@ import pandas as pd
 from probes import configs
 from probes.analogy.ask import ask
 from probes.analogy.candidates import N_CANDIDATES, candidates
+from probes.analogy.finished import COMMAND, PICTURES
 from probes.analogy.formats import read_set
 from probes.analogy.layers import How, LayerVectors
 from probes.analogy.methods import BASELINES, METHODS, answer
-from probes.analogy.pages.page import PICTURES, write_page
+from probes.analogy.pages.page import write_page
 from probes.analogy.pictures import COLUMNS, drawn
 from probes.analogy.questions import AnalogySet, set_of_task
 from probes.analogy.read import read_vectors
@@ -27,7 +28,6 @@ from probes.analogy.shares import Resamples
 from probes.analogy.solve import Space
 from probes.analogy.space import SPACES, anisotropy
 from probes.analogy.states import TEMPLATE, model_vectors
-from probes.analogy.tables import COMMAND
 from probes.analogy.vectors import Vectors
 from probes.diagnostic.folder import claimed, store_folder
 from probes.diagnostic.run import Progress, Silent

@@ -12,18 +12,13 @@ import numpy as np
 from probes.analogy.ask import Asked, Flags, Ints
 from probes.analogy.methods import ONLY_B, Answered
 from probes.analogy.offsets import FEWEST, OFFSETS, Concentration, are_directions, concentration
+from probes.analogy.questions import ALL, SINGLE
 from probes.analogy.shares import Floats, Resamples, mean_over, percentiles, ratio
 from probes.analogy.solve import Space
 from probes.analogy.vectors import Vectors
 from probes.diagnostic.rows import IntervalRows
 from probes.results import Row
 from probes.stats import Interval
-
-ALL = "all"
-"""The name of all relations, or all categories, together."""
-
-SINGLE = "single sub-tokens"
-"""Stands for the category where only such words are asked about."""
 
 
 @dataclass(frozen=True)
