@@ -295,6 +295,45 @@ def test_every_figure_has_the_caption_of_its_kind(static: Path, layered: Path) -
             assert text.startswith(begins.get(kind) or begins[f"{which}-{kind}"]), place
 
 
+def test_words_of_the_page_are_those_of_one_and_of_several(static: Path, tmp_path: Path) -> None:
+    page = Reader(static / "report.html")
+    assert "Word vectors, as they are" in page.text and "Word vectors, centred" in page.text
+    assert "264 questions of 2 relations" in page.text and "to 74 %" not in page.text
+    drawings = [of for tag, of in page.tags if tag == "svg" and of.get("role") == "img"]
+    assert len(drawings) == 2
+    for of in drawings:
+        assert str(of["aria-label"]).startswith("Each relation's offsets, target − source")
+    out = tmp_path / "run"
+    shutil.copytree(static, out)
+    about = json.loads((out / "run.json").read_text()) | {"relations": 1, "questions": 1}
+    (out / "run.json").write_text(json.dumps(about))
+    frame = pd.read_parquet(out / PICTURES)
+    frame.assign(offsets_share=[0.736 + 0.001 * (k % 2) for k in range(len(frame))]).to_parquet(
+        out / PICTURES
+    )
+    text = Reader(write_page(out)).text
+    assert "1 question of 1 relation " in text and "the planes hold 74 % of what" in text
+    frame.assign(offsets_share=[0.5 + 0.1 * (k % 2) for k in range(len(frame))]).to_parquet(
+        out / PICTURES
+    )
+    assert "the planes hold 50 to 60 % of what" in Reader(write_page(out)).text
+
+
+def test_the_ends_of_anisotropy_name_their_layers(layered: Path) -> None:
+    about = json.loads((layered / "run.json").read_text())["spaces"]
+    ends = [typeset(number(about[k]["anisotropy"])) for k in (0, 2)]
+    said = f"anisotropy {ends[0]} at layer 0, {ends[1]} at layer 2"
+    assert said in Reader(layered / "report.html").text
+
+
+def test_a_figure_that_is_lower_than_its_place_leaves_no_gap(static: Path) -> None:
+    """What a place reserves is given back once it is drawn."""
+    raw = (static / "report.html").read_text()
+    assert ".chart { width: 100%; min-height: 20rem; }" in raw
+    assert "document.getElementById(id).style.minHeight = 0;" in raw
+    assert charts_of(static)["way-0-accuracy"]["layout"]["height"] == 110 + 34 * len(METHODS)
+
+
 def test_names_are_shown_as_they_are(static: Path) -> None:
     page = Reader(static / "report.html")
     assert NASTY in page.text
@@ -347,6 +386,45 @@ def test_a_page_is_made_again_byte_for_byte_and_a_run_without_pictures_says_so(
     assert done.code == 2 and PICTURES in done.err and "again" in done.err
     with pytest.raises(InputError, match="no finished run"):
         write_page(tmp_path)
+
+
+def test_a_run_of_analogies_is_reported_alone(static: Path, layered: Path, tmp_path: Path) -> None:
+    for folders in ((static, layered), (tmp_path, static)):
+        done = run("report", *folders, "--out", tmp_path / "page.html")
+        assert done.code == 2 and not (tmp_path / "page.html").exists()
+        named = f"{static} is a run of `probes analogy`, which is reported alone"
+        assert named in done.err and f"probes report {static}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (PICTURES, b"PAR1 and no more", "is damaged"),
+        (PICTURES, b"", "is damaged"),
+        ("results.jsonl", b"", "has 0 row(s), and none of accuracy, accuracy-honest, accuracy-"),
+        ("results.jsonl", b"{}\n", "line 1: not a results row"),
+        ("run.json", b'{"run": ', "is not the record of a run"),
+        (
+            "run.json",
+            b'{"command": "probes analogy"}',
+            "lacks run, model, set, relations, questions",
+        ),
+        ("run.json", None, "lacks spaces.notes, spaces.anisotropy, or has another kind of value"),
+    ],
+)
+def test_a_damaged_run_is_one_clear_message(static: Path, tmp_path: Path, name, content, said):
+    out = tmp_path / "run"
+    shutil.copytree(static, out)
+    if content is None:
+        about = json.loads((out / name).read_text())
+        about["spaces"][1] |= {"anisotropy": "great"}
+        del about["spaces"][0]["notes"]
+        content = json.dumps(about).encode()
+    (out / name).write_bytes(content)
+    done = run("report", out)
+    assert done.code == 2, done
+    assert str(out / name) in done.err and said in done.err
+    assert "Traceback" not in done.err and len(done.err.splitlines()) == 1
 
 
 def test_fans_keep_directions_and_stay_within_their_panels() -> None:

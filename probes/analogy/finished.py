@@ -8,17 +8,32 @@ from typing import Any
 
 import pandas as pd
 
-from probes.analogy.pictures import COLUMNS
 from probes.errors import InputError
 from probes.results import Results
 
 COMMAND = "probes analogy"
 PICTURES = "pictures.parquet"
 _AGAIN = "run `probes analogy` again"
-_RUN = frozenset(("run", "model", "set", "relations", "questions", "spaces", "seconds"))
-_ASKED = ("questions_asked", "questions_given_away")
-_SPACE = frozenset(("layer", "how", "space", "anisotropy", "words", "notes", *_ASKED))
+_NUMBER = (int, float)
+_RUN: dict[str, Any] = {
+    **dict.fromkeys(("run", "model", "set"), str),
+    **dict.fromkeys(("relations", "questions"), int),
+    "spaces": list,
+    "seconds": _NUMBER,
+}
+_SPACE: dict[str, Any] = {
+    **dict.fromkeys(("layer", "how", "space"), str),
+    **dict.fromkeys(("words", "questions_asked", "questions_given_away"), int),
+    "anisotropy": _NUMBER,
+    "notes": list,
+}
 _METRICS = frozenset(("accuracy", "accuracy-honest", "accuracy-macro", "accuracy-honest-macro"))
+
+
+def is_run(out: str | Path) -> bool:
+    """Say whether a folder holds a run of this command that ended."""
+    run = _read(Path(out) / "run.json")
+    return run is not None and run.get("command") == COMMAND
 
 
 def load(out: str | Path) -> tuple[Results, dict[str, Any]] | None:
@@ -40,13 +55,8 @@ def load(out: str | Path) -> tuple[Results, dict[str, Any]] | None:
         If a file is damaged, or of a version that counted less. The message says which.
     """
     path = Path(out) / "run.json"
-    if not path.is_file():
-        return None
-    try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return None
-    if not isinstance(run, dict) or run.get("command") != COMMAND:
+    run = _read(path)
+    if run is None or run.get("command") != COMMAND:
         return None
     _require_keys(path, run)
     results = Results.load(Path(out) / "results.jsonl")
@@ -66,6 +76,8 @@ def load_pictures(out: Path) -> pd.DataFrame:
     InputError
         If it is not there, or damaged, or of another form.
     """
+    from probes.analogy.pictures import COLUMNS  # not above: it takes torch to draw them
+
     path = out / PICTURES
     if not path.is_file():
         raise InputError(f"no {path}; {_AGAIN}, which draws the pictures")
@@ -87,13 +99,23 @@ def load_config(out: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return run if isinstance(run, dict) else None
+
+
 def _require_keys(path: Path, run: dict[str, Any]) -> None:
-    lacking = sorted(_RUN - set(run))
-    spaces = run.get("spaces")
-    is_list = isinstance(spaces, list) and spaces and all(isinstance(one, dict) for one in spaces)
-    if is_list and spaces:
-        lacking += sorted(f"spaces.{key}" for key in _SPACE - set.intersection(*map(set, spaces)))
-    elif "spaces" not in lacking:
-        lacking.append("what it says of spaces")
-    if lacking:
-        raise InputError(f"{path} lacks {', '.join(lacking)}; {_AGAIN}")
+    bad = [key for key, kind in _RUN.items() if not isinstance(run.get(key), kind)]
+    if "spaces" not in bad:
+        bad += [] if run["spaces"] else ["spaces"]
+        for one in run["spaces"]:
+            of = one if isinstance(one, dict) else {}
+            bad += [f"spaces.{k}" for k, kind in _SPACE.items() if not isinstance(of.get(k), kind)]
+    if bad:
+        raise InputError(
+            f"{path} lacks {', '.join(dict.fromkeys(bad))}, or has another kind of value there; "
+            f"{_AGAIN}"
+        )

@@ -268,17 +268,23 @@ def _read_table(path: Path, lines: Lines) -> AnalogySet:
             targets[target] = line
     if not rows:
         raise InputError(f"{path} holds a header and no pair; give a pair a line")
+    _check_sizes(path, begun, answers)
+    relations = tuple(
+        Relation(name, begun[name][0], tuple(Pair(s, tuple(targets)) for s, targets in of.items()))
+        for name, of in answers.items()
+    )
+    return AnalogySet(path.stem, relations, every_question(relations), source=str(path))
+
+
+def _check_sizes(
+    path: Path, begun: dict[str, tuple[str, int]], answers: dict[str, dict[str, dict[str, int]]]
+) -> None:
     for name, pairs in answers.items():
         if len(pairs) < FEWEST_PAIRS:
             raise InputError(
                 f"{path}, line {begun[name][1]}: relation {name!r} has {len(pairs)} source only; a "
                 f"question takes {FEWEST_PAIRS}, so give more, or leave the relation out"
             )
-    relations = tuple(
-        Relation(name, begun[name][0], tuple(Pair(s, tuple(targets)) for s, targets in of.items()))
-        for name, of in answers.items()
-    )
-    return AnalogySet(path.stem, relations, every_question(relations), source=str(path))
 
 
 def _header(path: Path, line: int, names: list[str]) -> list[str]:

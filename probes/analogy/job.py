@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from probes import configs
-from probes.analogy.ask import ask
+from probes.analogy.ask import Asked, ask
 from probes.analogy.candidates import N_CANDIDATES, candidates
 from probes.analogy.finished import COMMAND, PICTURES
 from probes.analogy.formats import read_set
@@ -32,12 +32,14 @@ from probes.analogy.vectors import Vectors
 from probes.diagnostic.folder import claimed, store_folder
 from probes.diagnostic.run import Progress, Silent
 from probes.encoders import TextEncoder
-from probes.errors import InputError, unknown
+from probes.errors import InputError, require_effect, unknown
 from probes.files import write_whole
 from probes.registry import load_task
 from probes.results import Results, Row
 
 MOST_STATIC = 300_000
+OF_A_MODEL = ("how", "template", "corpus", "contexts", "layers", "candidates", "store")
+"""Settings that static vectors have no use for."""
 OF_MODELS = ("3CosAdd", "3CosMul", "3CosAvg")
 
 
@@ -105,8 +107,22 @@ class AnalogyConfig:
                 f"most_words {self.most_words}, contexts {self.contexts}, seed {self.seed}: "
                 "expected 1 or more, and a seed of 0 or more"
             )
+        self._require_effect()
         if self.model and "contexts" in self.how and self.corpus is None:
             raise InputError("contexts are drawn from a --corpus; give one, or another --how")
+
+    def _require_effect(self) -> None:
+        """Refuse what does nothing of static vectors, or of a model, or of none of its ways."""
+        if self.vectors is not None:
+            why = "it is of a model; leave it out, or give --model in place of --vectors"
+            require_effect(self, OF_A_MODEL, why)
+            return
+        require_effect(self, ("words",), "it is the index of static vectors; leave it out")
+        of_how = {"template": ("template",), "contexts": ("corpus", "contexts")}
+        for how, settings in of_how.items():
+            if how not in self.how:
+                why = f"no word is encoded so (--how {' '.join(self.how)}); leave it out, or add "
+                require_effect(self, settings, f"{why}{how}")
 
 
 def run_analogy(config: AnalogyConfig, progress: Progress | None = None) -> Results:
@@ -191,23 +207,13 @@ def _solved(
     vectors = source.read()
     asked = ask(of, vectors)
     single = source.pieces(vectors)
-    fixed = {
-        "run": Path(config.out).name,
-        "task": f"analogies/{of.name}",
-        "task_version": "1",
-        "model": source.model,
-        "revision": "",
-        "n_layers": source.n_layers,
-        "store": source.store,
-        "config": configs.digest(config),
-    }
     how = {"how": source.how} if source.how else {}
     rows: list[Row] = []
     for space in config.spaces:
         X = SPACES[space](vectors.X)
         directions = Space(X)
         make = AnalogyRows(
-            fixed,
+            _fixed(config, of, source),
             config.seed,
             "pair",
             asked=asked,
@@ -219,21 +225,34 @@ def _solved(
         rows += make.offsets(directions)
         named = {"layer": source.layer, "how": source.how, "space": space}
         pictures += drawn(directions, asked, config.seed, **named)
-        about.append(
-            {
-                "layer": source.layer,
-                "how": source.how,
-                "space": space,
-                "anisotropy": anisotropy(X),
-                "words": len(vectors),
-                "words_folded": vectors.n_folded,
-                "words_without_direction": vectors.n_zero,
-                "questions_asked": len(asked.words),
-                "questions_given_away": int(asked.given_away().sum()),
-                "notes": list(source.notes),
-            }
-        )
+        what = {"anisotropy": anisotropy(X), **_what(vectors, asked)}
+        about.append({**named, **what, "notes": list(source.notes)})
     return rows
+
+
+def _fixed(config: AnalogyConfig, of: AnalogySet, source: Source) -> dict[str, Any]:
+    """Give the columns that all rows of a source share."""
+    return {
+        "run": Path(config.out).name,
+        "task": f"analogies/{of.name}",
+        "task_version": "1",
+        "model": source.model,
+        "revision": "",
+        "n_layers": source.n_layers,
+        "store": source.store,
+        "config": configs.digest(config),
+    }
+
+
+def _what(vectors: Vectors, asked: Asked) -> dict[str, int]:
+    """Count the words of a vocabulary, and what can be asked of it."""
+    return {
+        "words": len(vectors),
+        "words_folded": vectors.n_folded,
+        "words_without_direction": vectors.n_zero,
+        "questions_asked": len(asked.words),
+        "questions_given_away": int(asked.given_away().sum()),
+    }
 
 
 def _methods(config: AnalogyConfig) -> Sequence[str]:
