@@ -34,7 +34,7 @@ NONE = 1e-6
 """Of the length of the words: shorter offsets are rounding, in float32."""
 
 _TIE = 1e-12  # scores that differ less are one but for rounding
-_TOGETHER = 1 << 21  # numbers that are shuffled together: 16 MB
+_TOGETHER = 1 << 16  # numbers that are shuffled together: what a cache holds
 
 
 @dataclass(frozen=True)
