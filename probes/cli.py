@@ -6,7 +6,7 @@ import errno
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from probes import __version__
 from probes.errors import EnvironmentFailure, InputError, unknown
@@ -16,12 +16,8 @@ from probes.flags import (
     quieten,
     require_flags,
     require_words,
-    take,
     task_config,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COMMANDS = {
     "probe": "probe every layer of a model, with controls, intervals and a report",
@@ -175,20 +171,9 @@ def _analogy(arguments: list[str]) -> None:
 
     with Bars() as bars:
         run_analogy(config, bars)
-    _print_analogies(config.out, Path(config.out) / "report.html")
+    from probes.cli_report import print_analogies
 
-
-def _print_analogies(folder: str, page: Path) -> None:
-    """Print the tables of a run of analogies, and where its page is."""
-    from rich.console import Console
-
-    from probes.analogy.tables import load, tables
-
-    console = Console(highlight=False)
-    if found := load(folder):
-        for table in tables(*found, console.width):
-            console.print(table)
-    print(f"report: {page}")
+    print_analogies(config.out, Path(config.out) / "report.html")
 
 
 def _wise(arguments: list[str]) -> None:
@@ -210,66 +195,9 @@ def _train(arguments: list[str]) -> None:
 
 
 def _report(arguments: list[str]) -> None:
-    usage = "probes report RUN [RUN …] [--out PAGE.html]"
-    if asks_help(arguments, usage):
-        return
-    out, rest = take(arguments, "--out")
-    require_words(rest, usage, ["--out", "--help"])
-    from pathlib import Path
+    from probes.cli_report import report
 
-    from probes.report.page import write_page
-    from probes.report.summary import summarise
-    from probes.report.tables import print_tables
-
-    folders = list(dict.fromkeys(str(Path(argument)) for argument in rest))
-    if out is None and len(folders) > 1:
-        raise InputError(f"{len(folders)} runs make one page; name it with --out PAGE.html")
-    if len(folders) == 1 and (page_of_analogies := _page_of_analogies(folders[0], out)):
-        _print_analogies(folders[0], page_of_analogies)
-        return
-    if len(folders) == 1 and _print_training(folders[0]):
-        if out is not None:
-            raise InputError("a run of probes train has tables and no page; leave out --out")
-        return
-    if len(folders) == 1 and _report_wise(folders[0], out):
-        return
-    if len(folders) == 1 and (page_of_roles := _page_of_roles(folders[0], out)):
-        print(f"report: {page_of_roles}")
-        return
-    summaries = summarise(folders)
-    page = write_page(folders, out or Path(folders[0]) / "report.html")
-    print_tables(summaries)
-    print(f"report: {page}")
-
-
-def _page_of_analogies(folder: str, out: str | None) -> Path | None:
-    """Make the page of a run of analogies again, if the folder holds one."""
-    from probes.analogy.tables import load
-
-    if load(folder) is None:
-        return None
-    from probes.analogy.pages.page import write_page
-
-    return write_page(folder, out)
-
-
-def _print_training(folder: str) -> bool:
-    from probes.cli_transfer import print_training
-
-    return print_training(folder)
-
-
-def _report_wise(folder: str, out: str | None) -> bool:
-    from probes.cli_transfer import report_wise
-
-    return report_wise(folder, out)
-
-
-def _page_of_roles(folder: str, out: str | None) -> Path | None:
-    """Make the page of a decomposition again, if the folder holds one."""
-    from probes.roles.pages.write import is_decomposition, write_page
-
-    return write_page(folder, out) if is_decomposition(folder) else None
+    report(arguments)
 
 
 def _tasks(arguments: list[str]) -> None:

@@ -30,6 +30,9 @@ RESAMPLED = range(100, 5_001)
 FEWEST_EFFECTIVE = 8.0
 """With fewer effective groups than this too few resamples lie in the tails to read them."""
 
+EXACT = "exact, groups as trials"
+"""Names the interval of units that are all right, or all wrong."""
+
 _BLOCK = 250
 
 
@@ -219,8 +222,8 @@ def contrast_interval(
     value = parts[0][1].value
     is_edge = metric in ("accuracy", "macro-f1") and value in (0.0, 1.0)
     if single and is_edge and n_groups > 1:
-        low, high = _exact(value, n_groups, level)
-        return Interval(value, low, high, "exact, groups as trials", len(codes), n_groups)
+        low, high = exact(value, n_groups, level)
+        return Interval(value, low, high, EXACT, len(codes), n_groups)
     return interval_of(
         parts,
         codes,
@@ -384,11 +387,23 @@ def _t_bounds(metric: Metric | None, value: float, reach: float) -> tuple[float,
     return float(low), float(high)
 
 
-def _exact(value: float, n_trials: int, level: float) -> tuple[float, float]:
-    """Clopper-Pearson for no failure, or no success, in as many trials as there are groups.
+def exact(value: float, n_trials: int, level: float = 0.95) -> tuple[float, float]:
+    """Give the Clopper-Pearson interval of no failure, or no success, with groups as trials.
 
-    No variance can be estimated then, so units are taken to agree wholly within their group: the
-    interval is too wide rather than too narrow (Korn & Graubard 1998).
+    Parameters
+    ----------
+    value : float
+        1 (no failure) or 0 (no success).
+    n_trials : int
+        Number of groups.
+    level : float
+        Coverage that is asked for.
+
+    Returns
+    -------
+    low, high : float
+        No variance can be estimated then, so units are taken to agree wholly within their group:
+        the interval is too wide rather than too narrow (Korn & Graubard 1998).
     """
     edge = ((1 - level) / 2) ** (1 / n_trials)
     return (edge, 1.0) if value == 1.0 else (0.0, 1.0 - edge)

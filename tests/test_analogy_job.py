@@ -14,7 +14,7 @@ from probes.analogy.ask import ask
 from probes.analogy.formats import read_set
 from probes.analogy.methods import METHODS, answer
 from probes.analogy.questions import AnalogySet, Pair, Relation, every_question
-from probes.analogy.shares import Resamples, share
+from probes.analogy.shares import Resamples, percentiles, ratio
 from probes.analogy.solve import Space
 from probes.analogy.vectors import checked
 from probes.errors import InputError
@@ -109,6 +109,23 @@ def test_accuracy_is_what_a_loop_over_questions_counts(files: Path) -> None:
     assert (files / "page.html").read_bytes() == (out / "report.html").read_bytes()
 
 
+def test_a_table_counts_questions_and_pairs_apart(files: Path) -> None:
+    command = f"analogy --vectors {files}/made.txt --set {files}/set.tsv --methods"
+    both = run(*f"{command} 3CosAdd LRCos --out {files}/both".split())
+    assert both.code == 0, both
+    lines = [line.split() for line in both.out.splitlines()]
+    heads = ["relation", "questions", "pairs", "3CosAdd", "LRCos"]
+    assert sum(line[:5] == heads for line in lines) == 2
+    assert sum(line[:3] == ["r", "132", "12"] for line in lines) == 2
+    assert sum(line[:2] == ["all", "264"] and line[2] == "24" for line in lines) == 2
+    mean = [line for line in lines if line[:3] == ["mean", "over", "relations"]]
+    assert sum(line[3:5] == ["264", "24"] for line in mean) == 2
+    assert "LRCos answers once a pair, the others every question" in " ".join(both.out.split())
+    alone = run(*f"{command} 3CosAdd --out {files}/alone".split())
+    assert "once a pair" not in alone.out and "pairs" not in alone.out
+    assert "questions 3CosAdd" in " ".join(alone.out.split())
+
+
 def test_what_the_vocabulary_lacks_is_counted_and_case_is_not_asked_for() -> None:
     words, X = made()
     upper = tuple(word.upper() for word in words if word not in ("r3", "r5x"))
@@ -153,7 +170,7 @@ def test_intervals_of_questions_cover_where_pairs_are_the_observations() -> None
         ease = random.normal(size=n_pairs)
         right = ease[i] + ease[j] + random.normal(size=len(i)) > 0
         top, bottom = (drawn.sums(of, [i, j], one)[0] for of in (right * 1.0, np.ones(len(i))))
-        found = share(float(right.mean()), top, bottom, n=len(i), n_pairs=n_pairs)
+        found = percentiles(float(right.mean()), ratio(top, bottom), n=len(i), n_pairs=n_pairs)
         assert found.low is not None and found.high is not None
         hits += found.low <= level <= found.high
         widths.append(found.high - found.low)
@@ -245,10 +262,22 @@ def test_every_layer_of_a_model_is_asked_in_each_way(files: Path) -> None:
         ("--out x --model bert --how contexts", "--corpus"),
         ("--out x --model bert --how alone", "alone"),
         ("--out x --model nosuch --candidates made.txt", "made.txt"),
+        ("--out x --vectors made.txt --layers 0", "--layers 0 would do nothing: it is of a model"),
+        ("--out x --vectors made.txt --how bare", "--how bare would do nothing"),
+        ("--out x --vectors made.txt --template {}", "--template {} would do nothing"),
+        ("--out x --vectors made.txt --candidates c.txt", "--candidates c.txt would do nothing"),
+        ("--out x --vectors made.txt --corpus c.txt", "--corpus c.txt would do nothing"),
+        ("--out x --vectors made.txt --contexts 3", "--contexts 3 would do nothing"),
+        ("--out x --vectors made.txt --store s", "--store s would do nothing"),
+        ("--out x --config given.yaml", "--layers 1 would do nothing: it is of a model"),
+        ("--out x --model bert --words w.txt", "--words w.txt would do nothing: it is the index"),
+        ("--out x --model bert --corpus c.txt", "encoded so (--how bare template)"),
+        ("--out x --model bert --how bare --template {}", "leave it out, or add template"),
     ],
 )
 def test_a_source_that_cannot_be_used_is_refused(files: Path, monkeypatch, arguments, said) -> None:
     monkeypatch.chdir(files)
+    Path("given.yaml").write_text("vectors: made.txt\nlayers: '1'\n")
     done = run("analogy", "--set", "set.tsv", *arguments.split())
     assert done.code == 2, done
     assert said in done.err and "Traceback" not in done.err

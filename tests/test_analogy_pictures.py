@@ -30,6 +30,25 @@ def test_turning_and_mirroring_the_space_changes_no_picture(seed: int) -> None:
         assert getattr(turned, name) == pytest.approx(getattr(own, name), abs=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_where_the_mean_offset_vanishes_turning_and_mirroring_change_no_picture_either(
+    seed,
+) -> None:
+    """Pairs (a, b) and (b, a), as of antonyms: rounding alone would choose the ends of axes."""
+    A, B = pairs(n=6, seed=seed)
+    S, T = np.concatenate([A, B]), np.concatenate([B, A])
+    Q = ortho_group.rvs(S.shape[1], random_state=seed) * (-1) ** seed
+    own, turned = picture(S, T), picture(S @ Q, T @ Q)
+    for name in ("sources", "targets", "offsets", "shuffled"):
+        assert getattr(turned, name) == pytest.approx(getattr(own, name), abs=1e-9)
+    assert (own.sources[0] > 0).all() and (own.offsets[0] > 0).all()
+
+
+def test_of_one_vector_alone_there_is_a_picture() -> None:
+    own = picture(np.ones((5, 3)), np.ones((5, 3)))
+    assert not own.sources.any() and not own.offsets.any() and own.words_share == 1
+
+
 def test_what_lies_in_a_plane_is_drawn_as_it_is() -> None:
     S, T = pairs(width=2)
     Q = ortho_group.rvs(30, random_state=0)[:2]

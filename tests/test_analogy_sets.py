@@ -172,6 +172,15 @@ REFUSED = {
     "section twice": (": x\na b c d\n: x\ne f g h", "line 3: section 'x' began in line 1"),
     "empty section": (": x\n: y\na b c d\n", "line 1: section 'x' is empty"),
     "empty last section": (": y\na b c d\n: x\n", "line 3: section 'x' is empty"),
+    "reserved section": (": x\na b c d\n: all\n", "line 3: relation is called 'all', as results"),
+    "reserved relation": (
+        TABLE + "x\ta\tb\nsingle sub-tokens\tc\td\n",
+        "line 3: relation is called 'single sub-tokens', as results",
+    ),
+    "reserved category": (
+        "relation\tsource\ttarget\tcategory\nx\ta\tb\tall\n",
+        "line 2: the category of relation 'x' is called 'all', as results .*; rename it",
+    ),
     "three words": (": x\na b c d\na b c\n", r"line 3: 3 word\(s\) \('a b c'\), expected four"),
     "five words": (": x\na b c d e\n", r"line 2: 5 word\(s\)"),
     "same pair": (": x\na b a b\n", "line 2: the question asks for the pair that it gives"),
@@ -264,6 +273,19 @@ def test_a_source_of_two_pairs_is_asked_by_itself():
     ).shares_targets
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("all.txt", "all.txt: relation is called"),
+        ("all/x.txt", "x.txt: the category of relation 'x'"),
+    ],
+)
+def test_a_folder_of_a_reserved_name_is_refused(tmp_path, name, said):
+    written(tmp_path / name, "a\tb\nc\td\n")
+    with pytest.raises(InputError, match=f"{said}.*rename it"):
+        read_set(tmp_path)
+
+
 def test_more_questions_than_memory_holds_are_refused(monkeypatch):
     monkeypatch.setattr(module, "MOST_QUESTIONS", 5)
     assert len(every_question([relation(2)])) == 2
@@ -280,6 +302,8 @@ def test_more_questions_than_memory_holds_are_refused(monkeypatch):
         (lambda: Pair("a", ("b", "b")), "there twice"),
         (lambda: relation(1), r"relation 'r' has 1 pair\(s\)"),
         (lambda: relation(2, ""), "no name"),
+        (lambda: relation(2, "all"), "relation is called 'all'"),
+        (lambda: Relation("r", "all", relation(2).pairs), "category of relation 'r' is called"),
         (lambda: Relation("r", "", (*relation(2).pairs, Pair("a0", ("b0", "c")))), "pairs 0 and 2"),
         (lambda: AnalogySet("s", (), np.zeros((1, 3), np.int64)), "has no relation"),
         (lambda: made([[0, 0, 1]], relation(2), relation(2)), "'r' is there twice"),

@@ -314,7 +314,7 @@ def test_long_sentences_are_read_in_windows_and_counted(tiny, tmp_path) -> None:
         ),
         ("contexts", {"corpus": CORPUS, "n_contexts": 0}, "n_contexts 0, seed 0: expected n_cont"),
         ("bare", {"seed": -1}, "n_contexts 10, seed -1: expected n_contexts of 1 or more, a seed"),
-        ("bare", {"layers": "9"}, "unknown layer '9' in '9'; layers of this model: 0-3"),
+        ("bare", {"layers": "9"}, "unknown layer '9'; layers of this model: 0-3"),
         ("bare", {"words": []}, "no list of words to encode; give at least one"),
         ("bare", {"words": "dog"}, "no list of words to encode; give at least one"),
         ("bare", {"words": ["dog", ""]}, "word 1 is ''; expected no blank at its edges"),

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "probes.__main__": 10,
     "probes.cli": 9,
+    "probes.cli_report": 8,
     "probes.cli_roles": 8,
     "probes.cli_transfer": 8,
     "probes.flags": 3,

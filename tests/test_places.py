@@ -71,6 +71,22 @@ def test_a_layer_that_is_not_there_names_the_valid_range(spec):
         parse_layers(spec, ["0", "1", "2", "3"])
 
 
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("final", "unknown layer 'final'; layers of this model: 0-3"),
+        ("0,final", "unknown layer 'final' in '0,final'; layers of this model: 0-3"),
+        ("al", "unknown layer 'al' (nearest: 'all'); layers of this model: 0-3"),
+        ("9", "unknown layer '9'; layers of this model: 0-3"),
+        ("decoder.1", "unknown layer 'decoder.1'; layers of this model: 0-3"),
+    ],
+)
+def test_a_layer_that_is_not_there_is_one_sentence(spec, said):
+    with pytest.raises(InputError) as caught:
+        parse_layers(spec, ["0", "1", "2", "3"])
+    assert str(caught.value) == said
+
+
 def test_a_marker_of_white_space_begins_the_next_word_of_its_own_text():
     texts = ["ab  cd ", "ef"]
     ids = [[1, 9, 2, 9], [3]]

@@ -150,6 +150,14 @@ def test_analogies_of_a_model_are_answered_at_each_layer_by_each_method(tmp_path
     assert list(
         json.loads((tmp_path / "run" / "results.jsonl").read_text().splitlines()[0])
     ) == list(COLUMNS)
+    again = run("report", tmp_path / "run")
+    assert (again.code, again.out) == (0, done.out)
+    page = run("report", tmp_path / "run", "--out", tmp_path / "page.html")
+    assert page.code == 2 and "tables and no page; leave out --out" in page.err
+    several = run("report", tmp_path / "run", tmp_path, "--out", tmp_path / "page.html")
+    assert (
+        several.code == 2 and "of `probes roles analogies`, which is reported alone" in several.err
+    )
 
 
 def test_analogies_of_a_network_are_decoded_too(tmp_path, data):
@@ -191,6 +199,15 @@ def test_a_model_that_reads_no_order_is_told_to_give_sequences_one_vector(tmp_pa
         (["analogies", "--network", "nowhere", "--out", "x"], "nowhere"),
         (["analogies", "--network", "x", "--methods", "3CosAdds", "--out", "x"], "'3CosAdd'"),
         (["analogies", "--network", "x", "--methods", "nearest", "nearest", "--out", "x"], "once"),
+        (
+            ["analogies", "--network", "x", "--layers", "0", "--out", "x"],
+            "--layers 0 would do noth",
+        ),
+        (
+            ["analogies", "--network", "x", "--pooling", "last", "--out", "x"],
+            "--pooling last would",
+        ),
+        (["analogies", "--network", "x", "--store", "s", "--out", "x"], "--store s would do noth"),
         (["vectors", "--train", "nowhere", "--test", "nowhere", "--out", "x"], "no file nowhere"),
         (["digits", "--networks", "uni/tri", "--out", "x"], "'tree'|nearest"),
         (["probe", "--task.name", "english", "--schemes", "ltr", "--shemes", "bow"], "--schemes"),

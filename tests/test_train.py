@@ -13,12 +13,17 @@ from conftest import ROOT
 from probes.errors import InputError
 from probes.flags import task_config
 from probes.registry import task_options
+from probes.report.shell import typeset
+from probes.report.words import number
 from probes.results import Results
 from probes.transfer import runs as runs_module
 from probes.transfer.classifier import Classifier
 from probes.transfer.config import TrainConfig
 from probes.transfer.job import run_train
 from probes.transfer.shifts import load_shifts
+from probes.transfer.tables import grids
+from probes.transfer.train_page import findings
+from reading import Reader
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -70,7 +75,7 @@ def contents(out):
     return {
         str(p.relative_to(out)): p.read_bytes()
         for p in sorted(out.rglob("*"))
-        if p.is_file() and p.name != "run.json"
+        if p.is_file() and p.name not in ("run.json", "report.html")  # tell of time and memory
     }
 
 
@@ -80,15 +85,53 @@ def test_the_budget_is_told_before_and_the_table_after(done):
     assert finished.err.index("3 trainings") < finished.err.index("dev accuracy")
     lines = finished.out.splitlines()
     assert any(line.split()[:1] == ["LP-FT"] for line in lines)
-    assert "OOD mean" in finished.out and f"results: {out}" in finished.out
+    assert "OOD mean" in finished.out and f"report: {out / 'report.html'}" in finished.out
 
 
-def test_report_prints_the_table_again(done):
+def test_report_makes_the_table_and_the_page_again(done):
     out, finished = done
+    page = (out / "report.html").read_bytes()
     again = run("report", str(out))
     assert again.code == 0 and again.out == finished.out
-    refused = run("report", str(out), "--out", "page.html")
-    assert refused.code == 2 and "leave out --out" in refused.err
+    assert (out / "report.html").read_bytes() == page
+    other = run("report", str(out), "--out", str(out.parent / "other.html"))
+    assert other.code == 0 and (out.parent / "other.html").read_bytes() == page
+    refused = run("report", str(out), "--out", str(out.parent))
+    assert refused.code == 2 and "no page can be written" in refused.err
+
+
+def test_the_page_says_what_the_rows_say(done):
+    out, _ = done
+    results = Results.load(out / "results.jsonl")
+    page = Reader(out / "report.html")
+    *scores, _ = grids(results)
+    (grid, *_) = scores
+    cells = {row[0]: dict(zip(grid.heads, row, strict=True)) for row in grid.rows}
+    for method, name in (("lp", "LP"), ("ft", "FT"), ("lp-ft", "LP-FT")):
+        for split, head in (("dev", "dev"), ("test", "ID")):
+            rows = results.where(method=method, split=split, metric="accuracy")
+            runs = [row.value for row in rows if row.seed is not None]
+            assert cells[name][head].startswith(number(float(np.mean(runs))))
+    places = [of["id"] for _, of in page.tags if of.get("class") == "chart"]
+    charts = json.loads(next(text for text in page.scripts if text.startswith("{")))
+    assert sorted(charts) == sorted(places) and len(places) == 2  # a set out of distribution each
+    said = findings(results)
+    assert len(said) == 3 * 3  # pairs of methods, on test and both sets
+    for sentence in said:
+        assert " ".join(typeset(sentence).split()) in page.text
+
+
+def test_differences_between_methods_are_those_of_their_means(done):
+    out, _ = done
+    results = Results.load(out / "results.jsonl")
+
+    def mean(method):
+        rows = results.where(method=method, split="test", metric="accuracy")
+        return np.mean([row.value for row in rows if row.seed is not None])
+
+    for second, first in (("ft", "lp"), ("lp-ft", "lp"), ("lp-ft", "ft")):
+        row = results.one(method=second, split="test", metric=f"accuracy-over-{first}")
+        assert row.value == pytest.approx(mean(second) - mean(first))
 
 
 def test_each_method_has_its_rows_and_every_answer_is_kept(done):
@@ -221,7 +264,8 @@ def test_the_file_in_configs_is_read_and_saved_as_it_was(name, tmp_path):
     config = task_config(TrainConfig, "train", ["--config", str(path)])
     given = yaml.safe_load(path.read_text())
     assert list(config.rates) == given["rates"] and config.training.epochs == 3
-    assert config.task.ood is True
+    assert config.task.path == given["task"]["path"]
+    assert list(config.ood) == given.get("ood", [])
 
 
 def test_a_library_call_gives_the_rows(tiny, home, tmp_path):

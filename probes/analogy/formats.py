@@ -8,7 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from probes.analogy.questions import FEWEST_PAIRS, AnalogySet, Pair, Relation, every_question
+from probes.analogy.questions import (
+    FEWEST_PAIRS,
+    AnalogySet,
+    Pair,
+    Relation,
+    every_question,
+    require_unreserved,
+)
 from probes.analogy.text import Lines, lines_of
 from probes.errors import InputError, unknown
 
@@ -107,6 +114,7 @@ def _read_google(path: Path, lines: Lines) -> AnalogySet:
                     f"{path}, line {line}: section {name!r} began in line {begun[name]} already; "
                     "put its questions together, or rename it"
                 )
+            require_unreserved(name, "", f"{path}, line {line}")
             begun[name], numbers[name] = line, {}
         else:
             questions.append((len(begun) - 1, *_question(path, line, text, numbers[name])))
@@ -181,6 +189,7 @@ def _read_folder(folder: Path) -> AnalogySet:
         other = named.setdefault(path.stem, path)
         if other != path:
             raise InputError(f"{path} and {other} are of one name; rename one")
+        require_unreserved(path.stem, _folder_category(folder, path), str(path))
     relations = tuple(
         Relation(name, _folder_category(folder, path), tuple(_pairs_of(path)))
         for name, path in named.items()
@@ -244,6 +253,7 @@ def _read_table(path: Path, lines: Lines) -> AnalogySet:
             )
         row = dict(zip(header, cells, strict=True))
         name = _word(path, line, row["relation"], "relation")
+        require_unreserved(name, row.get(OPTIONAL, ""), f"{path}, line {line}")
         category, before = begun.setdefault(name, (row.get(OPTIONAL, ""), line))
         if row.get(OPTIONAL, "") != category:
             raise InputError(
@@ -258,17 +268,23 @@ def _read_table(path: Path, lines: Lines) -> AnalogySet:
             targets[target] = line
     if not rows:
         raise InputError(f"{path} holds a header and no pair; give a pair a line")
+    _check_sizes(path, begun, answers)
+    relations = tuple(
+        Relation(name, begun[name][0], tuple(Pair(s, tuple(targets)) for s, targets in of.items()))
+        for name, of in answers.items()
+    )
+    return AnalogySet(path.stem, relations, every_question(relations), source=str(path))
+
+
+def _check_sizes(
+    path: Path, begun: dict[str, tuple[str, int]], answers: dict[str, dict[str, dict[str, int]]]
+) -> None:
     for name, pairs in answers.items():
         if len(pairs) < FEWEST_PAIRS:
             raise InputError(
                 f"{path}, line {begun[name][1]}: relation {name!r} has {len(pairs)} source only; a "
                 f"question takes {FEWEST_PAIRS}, so give more, or leave the relation out"
             )
-    relations = tuple(
-        Relation(name, begun[name][0], tuple(Pair(s, tuple(targets)) for s, targets in of.items()))
-        for name, of in answers.items()
-    )
-    return AnalogySet(path.stem, relations, every_question(relations), source=str(path))
 
 
 def _header(path: Path, line: int, names: list[str]) -> list[str]:

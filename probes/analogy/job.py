@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from probes import configs
-from probes.analogy.ask import ask
+from probes.analogy.ask import Asked, ask
 from probes.analogy.candidates import N_CANDIDATES, candidates
+from probes.analogy.finished import COMMAND, PICTURES
 from probes.analogy.formats import read_set
 from probes.analogy.layers import How, LayerVectors
 from probes.analogy.methods import BASELINES, METHODS, answer
-from probes.analogy.pages.page import PICTURES, write_page
+from probes.analogy.pages.page import write_page
 from probes.analogy.pictures import COLUMNS, drawn
 from probes.analogy.questions import AnalogySet, set_of_task
 from probes.analogy.read import read_vectors
@@ -27,17 +28,18 @@ from probes.analogy.shares import Resamples
 from probes.analogy.solve import Space
 from probes.analogy.space import SPACES, anisotropy
 from probes.analogy.states import TEMPLATE, model_vectors
-from probes.analogy.tables import COMMAND
 from probes.analogy.vectors import Vectors
 from probes.diagnostic.folder import claimed, store_folder
 from probes.diagnostic.run import Progress, Silent
 from probes.encoders import TextEncoder
-from probes.errors import InputError, unknown
+from probes.errors import InputError, require_effect, unknown
 from probes.files import write_whole
 from probes.registry import load_task
 from probes.results import Results, Row
 
 MOST_STATIC = 300_000
+OF_A_MODEL = ("how", "template", "corpus", "contexts", "layers", "candidates", "store")
+"""Settings that static vectors have no use for."""
 OF_MODELS = ("3CosAdd", "3CosMul", "3CosAvg")
 
 
@@ -105,8 +107,22 @@ class AnalogyConfig:
                 f"most_words {self.most_words}, contexts {self.contexts}, seed {self.seed}: "
                 "expected 1 or more, and a seed of 0 or more"
             )
+        self._require_effect()
         if self.model and "contexts" in self.how and self.corpus is None:
             raise InputError("contexts are drawn from a --corpus; give one, or another --how")
+
+    def _require_effect(self) -> None:
+        """Refuse what does nothing of static vectors, or of a model, or of none of its ways."""
+        if self.vectors is not None:
+            why = "it is of a model; leave it out, or give --model in place of --vectors"
+            require_effect(self, OF_A_MODEL, why)
+            return
+        require_effect(self, ("words",), "it is the index of static vectors; leave it out")
+        of_how = {"template": ("template",), "contexts": ("corpus", "contexts")}
+        for how, settings in of_how.items():
+            if how not in self.how:
+                why = f"no word is encoded so (--how {' '.join(self.how)}); leave it out, or add "
+                require_effect(self, settings, f"{why}{how}")
 
 
 def run_analogy(config: AnalogyConfig, progress: Progress | None = None) -> Results:
@@ -124,11 +140,15 @@ def run_analogy(config: AnalogyConfig, progress: Progress | None = None) -> Resu
     Results
         Of each layer (``static`` of vectors), way of getting vectors, space and method, and of
         each relation, category and all together: ``accuracy`` (the words of the question left out
-        of the answers) and ``accuracy-honest`` (not left out), with intervals that resample pairs;
-        of all together the shares of honest answers that are a, a* or b. Of a model also of the
+        of the answers) and ``accuracy-honest`` (not left out), with intervals that resample pairs.
+        Of categories and all together also the mean over relations, in which each counts once
+        (``accuracy-macro``, ``accuracy-honest-macro``), by which methods are compared: some count
+        questions, others pairs; and how far it is above that of the nearest words to b alone, on
+        the same resamples (``accuracy-over-only-b``). Of
+        all together the shares of honest answers that are a, a* or b. Of a model also of the
         questions whose words are single sub-tokens. Of each relation's offsets, under the method
-        ``offsets``: ``ocs``, ``ocs-shuffled``, ``pcs``, ``p`` and ``direction`` (1 where p is
-        small beside those of all relations).
+        ``offsets``: ``ocs``, ``ocs-shuffled``, ``pcs``, ``p-pairing``, ``p-flipped``, ``p`` (the
+        larger of these two) and ``direction`` (1 where p is small beside those of all relations).
 
     Raises
     ------
@@ -187,7 +207,32 @@ def _solved(
     vectors = source.read()
     asked = ask(of, vectors)
     single = source.pieces(vectors)
-    fixed = {
+    how = {"how": source.how} if source.how else {}
+    rows: list[Row] = []
+    for space in config.spaces:
+        X = SPACES[space](vectors.X)
+        directions = Space(X)
+        make = AnalogyRows(
+            _fixed(config, of, source),
+            config.seed,
+            "pair",
+            asked=asked,
+            drawn=resamples,
+            layer=source.layer,
+            about={**how, "space": space, "words": len(vectors)},
+        )
+        rows += make.answers(answer(directions, asked, methods, config.seed), single)
+        rows += make.offsets(directions)
+        named = {"layer": source.layer, "how": source.how, "space": space}
+        pictures += drawn(directions, asked, config.seed, **named)
+        what = {"anisotropy": anisotropy(X), **_what(vectors, asked)}
+        about.append({**named, **what, "notes": list(source.notes)})
+    return rows
+
+
+def _fixed(config: AnalogyConfig, of: AnalogySet, source: Source) -> dict[str, Any]:
+    """Give the columns that all rows of a source share."""
+    return {
         "run": Path(config.out).name,
         "task": f"analogies/{of.name}",
         "task_version": "1",
@@ -197,40 +242,17 @@ def _solved(
         "store": source.store,
         "config": configs.digest(config),
     }
-    how = {"how": source.how} if source.how else {}
-    rows: list[Row] = []
-    for space in config.spaces:
-        X = SPACES[space](vectors.X)
-        directions = Space(X)
-        make = AnalogyRows(
-            fixed,
-            config.seed,
-            "pair",
-            asked=asked,
-            drawn=resamples,
-            layer=source.layer,
-            about={**how, "space": space, "words": len(vectors)},
-        )
-        for found in answer(directions, asked, methods, config.seed):
-            rows += make.answers(found, single)
-        rows += make.offsets(directions)
-        named = {"layer": source.layer, "how": source.how, "space": space}
-        pictures += drawn(directions, asked, config.seed, **named)
-        about.append(
-            {
-                "layer": source.layer,
-                "how": source.how,
-                "space": space,
-                "anisotropy": anisotropy(X),
-                "words": len(vectors),
-                "words_folded": vectors.n_folded,
-                "words_without_direction": vectors.n_zero,
-                "questions_asked": len(asked.words),
-                "questions_given_away": int(asked.given_away().sum()),
-                "notes": list(source.notes),
-            }
-        )
-    return rows
+
+
+def _what(vectors: Vectors, asked: Asked) -> dict[str, int]:
+    """Count the words of a vocabulary, and what can be asked of it."""
+    return {
+        "words": len(vectors),
+        "words_folded": vectors.n_folded,
+        "words_without_direction": vectors.n_zero,
+        "questions_asked": len(asked.words),
+        "questions_given_away": int(asked.given_away().sum()),
+    }
 
 
 def _methods(config: AnalogyConfig) -> Sequence[str]:

@@ -13,11 +13,14 @@ from probes.analogy.solve import Answers, Score, Space, solve
 from probes.analogy.words import CosAdd, Cosines, CosMul, OnlyB, PairDirection, SimilarToAny
 from probes.errors import unknown
 
+ONLY_B = "ONLY-B"
+"""The nearest words to b alone: the baseline that others are compared with."""
+
 OF_WORDS: dict[str, Callable[[Cosines], Score]] = {
     "3CosAdd": CosAdd,
     "3CosMul": CosMul,
     "PairDirection": PairDirection,
-    "ONLY-B": OnlyB,
+    ONLY_B: OnlyB,
     "similar-to-any": SimilarToAny,
 }
 OF_PAIRS: dict[str, Callable[[Space, Ints, Ints], Score]] = {
@@ -26,8 +29,13 @@ OF_PAIRS: dict[str, Callable[[Space, Ints, Ints], Score]] = {
     "linear": LinearMap,
     "Procrustes": Procrustes,
 }
-METHODS = ("3CosAdd", "3CosMul", "PairDirection", *OF_PAIRS, "ONLY-B", "similar-to-any")
-BASELINES = ("ONLY-B", "similar-to-any")
+BASELINES = (ONLY_B, "similar-to-any")
+METHODS = ("3CosAdd", "3CosMul", "PairDirection", *OF_PAIRS, *BASELINES)
+
+
+def counted(method: str) -> str:
+    """Say what a method answers once each, and so what its n counts."""
+    return "pairs" if method in OF_PAIRS else "questions"
 
 
 @dataclass(frozen=True, eq=False)

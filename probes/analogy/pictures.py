@@ -18,6 +18,9 @@ from probes.analogy.ask import Asked
 from probes.analogy.offsets import FEWEST, Floats, deranged
 from probes.analogy.solve import Space
 
+NOTHING = 1e-6
+"""Of the longest coordinate along an axis: what is below it is rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -59,7 +62,9 @@ def picture(
     -------
     Picture
         Turning or mirroring the space changes nothing: of each axis, the positive end is the one to
-        which the mean offset points.
+        which the mean offset points; where it has no part along the axis, as of pairs (a, b) and
+        (b, a), the one to which the first word or offset points that has. Two axes that hold just
+        as much as one another may be turned in their plane: which is drawn is not determined.
     """
     S, T = np.asarray(sources, np.float64), np.asarray(targets, np.float64)
     n = len(S)
@@ -123,7 +128,20 @@ def _plane(rows: Floats, mean: Floats) -> tuple[Floats, float]:
     U, s, Vt = np.linalg.svd(rows, full_matrices=False)
     at = np.zeros((len(rows), 2))
     held = min(2, len(s))
-    sign = np.where(Vt[:held] @ mean < 0, -1.0, 1.0)
-    at[:, :held] = U[:, :held] * (s[:held] * sign)
+    at[:, :held] = U[:, :held] * s[:held]
+    at[:, :held] *= _signs(at[:, :held], Vt[:held] @ mean)
     total = float((s**2).sum())
     return at, float((s[:held] ** 2).sum()) / total if total else 1.0
+
+
+def _signs(at: Floats, mean: Floats) -> Floats:
+    """Point each axis to the mean, or where that is rounding to the first row that is none.
+
+    Shapes (n, n_axes) and (n_axes,): (n_axes,).
+    """
+    signs = np.ones(len(mean))
+    for axis, along in enumerate(mean):
+        ends = np.array([along, *at[:, axis]])
+        far = np.abs(ends) > NOTHING * np.abs(ends).max()
+        signs[axis] = -1.0 if far.any() and ends[far.argmax()] < 0 else 1.0
+    return signs

@@ -16,6 +16,12 @@ from probes.task import Task
 
 FEWEST_PAIRS = 2  # one gives, one is asked
 MOST_QUESTIONS = 10_000_000  # 240 MB
+ALL = "all"
+"""Stands for the name of all relations, or all categories, together."""
+SINGLE = "single sub-tokens"
+"""Stands for the category where only such words are asked about."""
+RESERVED = (ALL, SINGLE)
+"""Names that no relation and no category may have."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,8 @@ class Relation:
     Raises
     ------
     InputError
-        If the name is blank, or there are fewer than two pairs, or one is there twice.
+        If the name is blank, or it or the category is one of `RESERVED`, or there are fewer than
+        two pairs, or one is there twice.
     """
 
     name: str
@@ -87,6 +94,7 @@ class Relation:
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise InputError("a relation has no name; give one")
+        require_unreserved(self.name, self.category)
         if len(self.pairs) < FEWEST_PAIRS:
             raise InputError(
                 f"relation {self.name!r} has {len(self.pairs)} pair(s); a question takes "
@@ -237,6 +245,30 @@ def set_of_task(task: Task) -> AnalogySet:
         licence=task.licence,
         citation=task.citation,
     )
+
+
+def require_unreserved(name: str, category: str, where: str = "") -> None:
+    """Refuse names that results give to several relations together.
+
+    Parameters
+    ----------
+    name, category : str
+        Of a relation.
+    where : str
+        What a complaint begins with, such as a file and a line.
+
+    Raises
+    ------
+    InputError
+        If one of them is of `RESERVED`.
+    """
+    for what, came in (("relation", name), (f"the category of relation {name!r}", category)):
+        if came in RESERVED:
+            begins = f"{where}: " if where else ""
+            raise InputError(
+                f"{begins}{what} is called {came!r}, as results call several relations together; "
+                "rename it"
+            )
 
 
 def _labelled(label: str, pairs: Sequence[Pair]) -> Relation:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from probes.stats import Interval
+from probes.stats import EXACT, Interval, exact
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -78,25 +78,39 @@ class Resamples:
         return found
 
 
-def share(
+def ratio(top: npt.ArrayLike, bottom: npt.ArrayLike) -> Floats:
+    """Divide what is right by all, of one shape; nan where there is nothing."""
+    n = np.asarray(bottom, np.float64)
+    return np.asarray(np.divide(top, n, out=np.full(n.shape, np.nan), where=n > 0))
+
+
+def mean_over(shares: Floats) -> Floats:
+    """Average over relations, the first axis, those alone that have a share; nan of none."""
+    there = np.isfinite(shares)
+    return ratio(np.where(there, shares, 0.0).sum(axis=0), there.sum(axis=0))
+
+
+def percentiles(
     value: float | None,
-    top: Floats,
-    bottom: Floats,
+    drawn: Floats,
     *,
     n: int,
     n_pairs: int,
+    is_share: bool = True,
     level: float = 0.95,
 ) -> Interval:
-    """Make an interval of a share from its resamples.
+    """Make an interval from resamples.
 
     Parameters
     ----------
     value : float or None
-        The share itself; None where there is nothing.
-    top, bottom : ndarray of shape (n_resamples,)
-        What is right, and all, of what was drawn.
+        The number itself; None where there is nothing.
+    drawn : ndarray of shape (n_resamples,)
+        The number in each resample; nan where nothing was drawn.
     n, n_pairs : int
-        Of all.
+        Questions, or pairs, that it rests on, and pairs.
+    is_share : bool
+        Whether it is of right answers, from 0 to 1, and no difference of two.
     level : float
         Of the interval.
 
@@ -104,10 +118,15 @@ def share(
     -------
     Interval
         Of the percentiles (Owen 2007 on the bootstrap of both ends, which errs on the wide side);
-        none with fewer than two pairs.
+        of a share of 0 or 1, whose resamples are all alike, the exact one with pairs as trials.
+        None with fewer than two pairs, or where all resamples of another number agree.
     """
-    drawn = top[bottom > 0] / bottom[bottom > 0]
+    drawn = drawn[np.isfinite(drawn)]
     if value is None or n_pairs < 2 or not len(drawn):
         return Interval(value, None, None, "", n, n_pairs)
+    if is_share and value in (0.0, 1.0):
+        return Interval(value, *exact(value, n_pairs, level), EXACT, n, n_pairs)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    if low == high:
+        return Interval(value, None, None, "", n, n_pairs)
     return Interval(value, min(float(low), value), max(float(high), value), "bootstrap", n, n_pairs)

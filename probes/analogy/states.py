@@ -214,12 +214,7 @@ def _gathered(
     whole, is_unknown = _cut(encoder, places)
     several = np.bincount(owner, ~whole[rows], minlength=len(words)) > 0
     notes = list(_of_left_out(np.isin(np.arange(len(words)), places.word), has))
-    if n := len(np.unique(owner[is_unknown[rows]])):
-        notes.append(f"{n:,} words hold characters that the tokenizer does not know")
-    if how == "contexts" and (n := int((counts[has] < most).sum())):
-        notes.append(f"{n:,} of {int(has.sum()):,} words have fewer than {most} contexts")
-    if n := store.count("n_windowed"):
-        notes.append(f"{n:,} texts are longer than the model allows, and were read in windows")
+    notes += _of_found(how, len(np.unique(owner[is_unknown[rows]])), counts[has], most, store)
     if how == "bare":
         notes.extend(_of_bare(encoder, words, int(whole.sum())))
     return LayerVectors(
@@ -245,6 +240,18 @@ def _of_left_out(occurs: Bools, has: Bools) -> Iterator[str]:
         )
     if n := int((occurs & ~has).sum()):
         yield f"{n:,} of {len(has):,} words have no sub-token of their own, and are left out"
+
+
+def _of_found(
+    how: How, n_unknown: int, counts: npt.NDArray[np.int64], most: int, store: ActivationStore
+) -> Iterator[str]:
+    """Say of how many words that have vectors these are made of less, or otherwise."""
+    if n_unknown:
+        yield f"{n_unknown:,} words hold characters that the tokenizer does not know"
+    if how == "contexts" and (n := int((counts < most).sum())):
+        yield f"{n:,} of {len(counts):,} words have fewer than {most} contexts"
+    if n := store.count("n_windowed"):
+        yield f"{n:,} texts are longer than the model allows, and were read in windows"
 
 
 def _of_bare(encoder: TextEncoder, words: Sequence[str], n_single: int) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
-from probes.errors import InputError, unknown
+from probes.errors import InputError
 
 
 def parse_layers(spec: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -37,7 +38,7 @@ def parse_layers(spec: str, names: Sequence[str]) -> tuple[str, ...]:
             continue
         named, _, rest = part.rpartition(".")
         if named and named not in prefixes:
-            raise unknown(f"layer in {spec!r} ({_valid(names)})", part, ["all", *names])
+            raise _unknown(part, spec, names)
         for prefix in [named] if named else prefixes:
             dotted = f"{prefix}." if prefix else ""
             own = [n.removeprefix(dotted) for n in names if n.rpartition(".")[0] == prefix]
@@ -67,12 +68,20 @@ def _valid(names: Sequence[str]) -> str:
     return f"layers of this model: {', '.join(parts)}"
 
 
+def _unknown(part: str, spec: str, names: Sequence[str]) -> InputError:
+    where = "" if part == spec else f" in {spec!r}"
+    words = ["all", *(name for name in names if not name.isdigit())]
+    near = difflib.get_close_matches(part, words, n=1)
+    hint = f" (nearest: {near[0]!r})" if near else ""
+    return InputError(f"unknown layer {part!r}{where}{hint}; {_valid(names)}")
+
+
 def _named(part: str, own: Sequence[str], spec: str, names: Sequence[str]) -> list[str]:
     """Give the layers of one stack that a number, a range or a name, such as ``final``, means."""
     if part in own:
         return [part]
     if not any(name.isdecimal() for name in own):
-        raise unknown(f"layer in {spec!r}", part, ["all", *names])
+        raise _unknown(part, spec, names)
     top = number_of_layers(own)
     head, dash, tail = part.rpartition("-")
     try:
@@ -81,9 +90,9 @@ def _named(part: str, own: Sequence[str], spec: str, names: Sequence[str]) -> li
         else:
             first, last = int(head), int(tail)
     except ValueError:
-        raise unknown(f"layer in {spec!r} ({_valid(names)})", part, ["all", *names]) from None
+        raise _unknown(part, spec, names) from None
     if first < 0:
         first, last = first + top + 1, last + top + 1
     if not 0 <= first <= last <= top:
-        raise InputError(f"unknown layer {part!r} in {spec!r}; {_valid(names)}")
+        raise _unknown(part, spec, names)
     return [str(k) for k in range(first, last + 1)]

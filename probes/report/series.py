@@ -13,7 +13,8 @@ from probes.results import Row
 
 COLOURS = 8
 """How many ``series.html`` has: ``--s0`` … ``--s7``; after them they come again, dashed."""
-_DASHES = ("solid", "dash", "dot")
+_DASHES = ("solid", "dash", "longdash")  # dots are of controls
+_BESIDE = "dashdot"
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down")
 
 Cells = dict[str, dict[str, Row]]
@@ -42,7 +43,7 @@ def series_chart(
     faint : mapping, optional
         A value by name and layer, drawn dotted in the colour of its line: its control.
     beside : mapping, optional
-        Rows by name and layer, drawn dotted in the colour of text.
+        Rows by name and layer, drawn in dashes and dots, in the colour of text.
 
     Returns
     -------
@@ -55,16 +56,17 @@ def series_chart(
         data += _bands(cells[name], layers, f"--s{place % COLOURS}-band")
     for place, name in drawn:
         rows = [cells[name].get(layer) for layer in layers]
-        data.append(_line(name, rows, f"--s{place % COLOURS}", place))
+        dash = _DASHES[place // COLOURS % len(_DASHES)]
+        data.append(_line(name, rows, f"--s{place % COLOURS}", place, dash))
     for name, values in (faint or {}).items():
         data.append(_control(values, layers, names.index(name)))
     for name, found in (beside or {}).items():
         rows = [found.get(layer) for layer in layers]
-        data.append(_line(name, rows, "--ink", 2 * COLOURS))
+        data.append(_line(name, rows, "--ink", 0, _BESIDE))
     return {"data": data, "layout": layer_layout([plain(layer) for layer in layers], title)}
 
 
-def _line(name: str, rows: Sequence[Row | None], colour: str, place: int) -> Chart:
+def _line(name: str, rows: Sequence[Row | None], colour: str, place: int, dash: str) -> Chart:
     label = plain(name, 40)
     return {
         "x": list(range(len(rows))),
@@ -73,7 +75,7 @@ def _line(name: str, rows: Sequence[Row | None], colour: str, place: int) -> Cha
         "mode": "lines+markers",
         "text": [plain(bracket(row)) for row in rows],
         "hovertemplate": f"{label} %{{text}}<extra></extra>",
-        "line": {"color": colour, "width": 2, "dash": _DASHES[place // COLOURS % len(_DASHES)]},
+        "line": {"color": colour, "width": 2, "dash": dash},
         "marker": {"color": colour, "size": 7, "symbol": _SYMBOLS[place % len(_SYMBOLS)]},
     }
 

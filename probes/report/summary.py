@@ -174,7 +174,7 @@ def _summarise(folder: Path) -> list[Summary]:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is not the record of a run ({type(error).__name__}: {error}); "
-            "run `probes probe` again"
+            "run its command again"
         ) from None
     results = Results.load(folder / "results.jsonl")
     return [_summary(folder, run, task, info, results.where(task=task)) for task, info in infos]

@@ -288,6 +288,7 @@ def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any])
         {
             "kind": "train",
             "run": setting.out.name,
+            "command": "probes train",
             "title": task.title or task.name,
             "model": config.model,
             "classes": list(setting.start.classes),

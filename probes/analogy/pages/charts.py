@@ -19,12 +19,12 @@ MOST_LABELLED = 12
 
 
 def method_chart(filtered: Mapping[str, Row], honest: Mapping[str, Row]) -> Chart:
-    """Draw accuracy by method, as points with their intervals, filtered beside honest.
+    """Draw the mean accuracy over relations by method, as points with their intervals.
 
     Parameters
     ----------
     filtered, honest : mapping of str to Row
-        By method.
+        By method, drawn side by side.
 
     Returns
     -------
@@ -59,7 +59,9 @@ def method_chart(filtered: Mapping[str, Row], honest: Mapping[str, Row]) -> Char
                 },
             }
         )
-    layout = axes_layout("accuracy", "", height=90 + 34 * len(methods))
+    layout = axes_layout("accuracy, mean over relations", "", height=110 + 34 * len(methods))
+    # Below, it would lie on the axis title of a figure as low as this.
+    layout["legend"] |= {"y": 1.0, "yanchor": "bottom"}
     layout["xaxis"] |= {"showgrid": True, "rangemode": "tozero"}
     ticks = {"tickvals": list(range(len(methods))), "ticktext": [plain(m) for m in methods]}
     layout["yaxis"] |= ticks

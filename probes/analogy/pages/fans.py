@@ -11,7 +11,7 @@ import pandas as pd
 from probes.analogy.offsets import Floats
 
 ACROSS = 5
-_WIDTH, _HEIGHT, _HEAD = 164, 150, 34
+_WIDTH, _HEIGHT, _HEAD = 164, 164, 48
 _LONGEST = 23
 
 
@@ -34,13 +34,15 @@ def fan_of(name: str, said: str, pairs: pd.DataFrame, is_direction: bool) -> Fan
     return Fan(name, said, offsets, shuffled, is_direction)
 
 
-def fans_drawing(fans: list[Fan]) -> str:
+def fans_drawing(fans: list[Fan], words: str) -> str:
     """Draw panels in rows, each at a scale of its own: directions are compared, not lengths.
 
     Parameters
     ----------
     fans : list of Fan
         In the order in which they are drawn; at least one.
+    words : str
+        For those who do not see it.
 
     Returns
     -------
@@ -53,13 +55,14 @@ def fans_drawing(fans: list[Fan]) -> str:
     ]
     return (
         f'<svg class="drawing" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'role="img">{"".join(panels)}</svg>'
+        f'role="img" aria-label="{html.escape(words)}">{"".join(panels)}</svg>'
     )
 
 
 def _panel(fan: Fan, left: int, top: int) -> str:
     name = fan.name if len(fan.name) <= _LONGEST else f"{fan.name[: _LONGEST - 1]}…"
     colour = "--s1" if fan.is_direction else "--s2"
+    judged = "● direction" if fan.is_direction else "○ no direction"
     ends = np.concatenate([fan.offsets, fan.shuffled, np.zeros((1, 2))])
     low, high = ends.min(axis=0), ends.max(axis=0)
     across, up = np.maximum(high - low, 1e-9)
@@ -69,6 +72,7 @@ def _panel(fan: Fan, left: int, top: int) -> str:
         f'<g transform="translate({left} {top})"><title>{html.escape(fan.name)}</title>'
         f'<text x="8" y="13" font-size="12" fill="var(--ink)">{html.escape(name)}</text>'
         f'<text x="8" y="27" font-size="11" fill="var(--faint)">{html.escape(fan.said)}</text>'
+        f'<text x="8" y="41" font-size="11" fill="var({colour})">{judged}</text>'
         f'<g transform="translate({x:.1f} {y:.1f})" fill="none" stroke-linecap="round">'
         f'<path stroke="var(--faint)" stroke-opacity=".4" d="{_lines(fan.shuffled, scale)}"/>'
         f'<path stroke="var({colour})" stroke-opacity=".85" d="{_lines(fan.offsets, scale)}"/>'

@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from probes.analogy.methods import BASELINES
+from probes.analogy.captions import MEAN, anisotropy_of, asked_of, notes_of, plural
+from probes.analogy.finished import load, load_config, load_pictures
+from probes.analogy.offsets import OFFSETS
 from probes.analogy.pages.charts import concentration_chart, method_chart, pairs_chart
 from probes.analogy.pages.fans import fan_of, fans_drawing
-from probes.analogy.pages.findings import findings
+from probes.analogy.pages.findings import LEFT_OUT, findings
 from probes.analogy.pages.tables import grids
-from probes.analogy.pages.way import OFFSETS, Way, is_direction, ways
-from probes.analogy.pictures import COLUMNS
-from probes.analogy.tables import load
+from probes.analogy.way import Way, is_direction, ways
 from probes.errors import InputError
 from probes.files import write_whole
 from probes.report.plates import Grid, Plate
@@ -26,13 +26,13 @@ from probes.report.words import number
 from probes.results import Results
 
 NAME = "report.html"
-PICTURES = "pictures.parquet"
 HOW = {
     "bare": "words alone",
     "template": "words in a template",
     "contexts": "means over contexts of a corpus",
     "": "word vectors",
 }
+SPACES = {"as-is": "as they are"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
         raise InputError(f"{place} is a folder; name a file for the page, such as {NAME}")
     if not place.parent.is_dir():
         raise InputError(f"no folder {place.parent} for the page; make it, or name another")
-    write_whole(place, render(*found, _pictures(out / PICTURES), _config(out)).encode())
+    write_whole(place, render(*found, load_pictures(out), load_config(out)).encode())
     return place
 
 
@@ -106,11 +106,13 @@ def render(
         HTML, the same for the same run.
     """
     charts: dict[str, Chart] = {}
-    found = ways(results, run, pictures)
-    sections = [
-        _section(way, run, f"way-{k}", charts, len({w.space for w in found}) > 1)
-        for k, way in enumerate(found)
-    ]
+    found = ways(results, run)
+    say_space = len({way.space for way in found}) > 1
+    sections = []
+    for k, way in enumerate(found):
+        mine = pictures[(pictures["how"] == way.how) & (pictures["space"] == way.space)]
+        at_best = mine[mine["layer"] == way.best]
+        sections.append(_section(way, run, at_best, f"way-{k}", charts, say_space))
     about = {**run, "configuration": configuration, "seconds": {"in all": run["seconds"]}}
     return render_page(
         "analogy.html",
@@ -124,7 +126,7 @@ def render(
 
 
 def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    questions = f"{run['questions']:,} questions of {run['relations']} relations"
+    questions = f"{plural(run['questions'], 'question')} of {plural(run['relations'], 'relation')}"
     words = sorted({one["words"] for one in run["spaces"]})
     return [
         ("vectors", str(run["model"])),
@@ -134,83 +136,76 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _section(
-    way: Way, run: Mapping[str, Any], anchor: str, charts: dict[str, Chart], say_space: bool
+    way: Way,
+    run: Mapping[str, Any],
+    pictures: pd.DataFrame,
+    anchor: str,
+    charts: dict[str, Chart],
+    say_space: bool,
 ) -> _Section:
-    of = way.spaces[0]
     title = HOW[way.how]
-    plates = _plates(way, anchor, charts)
-    found = way.relations(way.best)
-    fans, shown = [], {}
-    for name in way.measured:
-        pairs = way.pictures[
-            (way.pictures["layer"] == way.best) & (way.pictures["relation"] == name)
-        ]
-        scores = [number(found[name][OFFSETS, metric].value) for metric in ("ocs", "ocs-shuffled")]
-        said = f"OCS {scores[0]} (shuffled {scores[1]})"
-        fans.append(fan_of(name, typeset(said), pairs, is_direction(found[name])))
-        shown[name] = pairs
-    pairs_plate = None
-    if shown:
-        charts[f"{anchor}-pairs"] = pairs_chart(shown)
-        pairs_plate = Plate(
-            f"{anchor}-pairs",
-            f"Words of {next(iter(shown))} in a plane, arrows from source to target.",
-            "The words of a relation in the plane that holds most of their variance: an arrow from "
-            "each source to its target. The menu chooses the relation; a point shows its pair.",
-        )
+    by_relation = {name: pictures[pictures["relation"] == name] for name in way.measured}
+    words = _fans_words(way, pictures)
     return _Section(
         anchor=anchor,
-        title=f"{title}, {way.space} vectors" if say_space else title,
-        size=_size(way, of, run),
-        notes=list(dict.fromkeys(note for one in way.spaces for note in one["notes"])),
+        title=f"{title}, {SPACES.get(way.space, way.space)}" if say_space else title,
+        size=typeset(f"{asked_of(way, run)} · {anisotropy_of(way)}"),
+        notes=notes_of(way),
         findings=[typeset(text) for text in findings(way)],
-        plates=plates,
-        fans=fans_drawing(fans) if fans else "",
-        fans_words=_fans_words(way),
-        pairs=pairs_plate,
+        plates=_plates(way, anchor, charts),
+        fans=_fans(way, by_relation, words) if by_relation else "",
+        fans_words=words,
+        pairs=_pairs(by_relation, anchor, charts),
         grids=grids(way),
     )
 
 
-def _size(way: Way, of: Mapping[str, Any], run: Mapping[str, Any]) -> str:
-    asked, n = of["questions_asked"], run["questions"]
-    said = [f"{asked:,} of {n:,} questions asked"]
-    if asked < n:
-        said.append(f"{n - asked:,} lost: a word without a vector")
-    if given := of["questions_given_away"]:
-        said.append(f"{given:,} have no answer but a, a* or b")
-    ends = [number(one["anisotropy"]) for one in (way.spaces[0], way.spaces[-1])]
-    between = (
-        ends[0] if len(way.spaces) == 1 else f"{ends[0]} at the first layer, {ends[1]} at the last"
+def _fans(way: Way, pictures: Mapping[str, pd.DataFrame], words: str) -> str:
+    found, fans = way.relations(way.best), []
+    for name, pairs in pictures.items():
+        scores = [number(found[name][OFFSETS, metric].value) for metric in ("ocs", "ocs-shuffled")]
+        said = typeset(f"OCS {scores[0]} (shuffled {scores[1]})")
+        fans.append(fan_of(name, said, pairs, is_direction(found[name])))
+    return fans_drawing(fans, words)
+
+
+def _pairs(
+    pictures: Mapping[str, pd.DataFrame], anchor: str, charts: dict[str, Chart]
+) -> Plate | None:
+    if not pictures:
+        return None
+    charts[f"{anchor}-pairs"] = pairs_chart(pictures)
+    return Plate(
+        f"{anchor}-pairs",
+        f"Words of {next(iter(pictures))} in a plane, arrows from source to target.",
+        "The words of a relation in the plane that holds most of their variance: an arrow from "
+        "each source to its target. The menu chooses the relation; a point shows its pair.",
     )
-    return typeset(" · ".join([*said, f"anisotropy {between}"]))
 
 
 def _plates(way: Way, anchor: str, charts: dict[str, Chart]) -> list[Plate]:
-    filtered, honest = way.cells("accuracy"), way.cells("accuracy-honest")
+    """Make the figures of accuracy, and over layers of how alike offsets are."""
+    filtered, honest = way.cells("accuracy-macro"), way.cells("accuracy-honest-macro")
     if len(way.layers) == 1:
-        layer = way.best
         charts[f"{anchor}-accuracy"] = method_chart(
-            {name: filtered[name][layer] for name in way.methods},
-            {name: honest[name][layer] for name in way.methods},
+            {name: filtered[name][way.best] for name in way.methods},
+            {name: honest[name][way.best] for name in way.methods},
         )
         caption = (
-            "Accuracy by method, with a, a* and b left out of the answers and honest; bars are "
-            "95 % intervals."
+            f"Accuracy by method, {LEFT_OUT} and honest; {MEAN}, each of which counts once, since "
+            "some methods answer once a question and others once a pair. Bars are 95 % intervals."
         )
         return [Plate(f"{anchor}-accuracy", caption, typeset(caption))]
-    asked = [name for name in way.methods if name not in BASELINES]
-    names = [*asked, *(name for name in BASELINES if name in way.methods)]
     faint = {
         name: {layer: row.value for layer, row in honest[name].items() if row.value is not None}
-        for name in asked
+        for name in way.asked
     }
     charts[f"{anchor}-accuracy"] = series_chart(
-        filtered, ["", *names], way.layers, "accuracy", faint=faint
+        filtered, ["", *way.methods], way.layers, f"accuracy, {MEAN}", faint=faint
     )
     caption = (
-        "Accuracy by layer, a, a* and b left out of the answers, with 95 % intervals. Dotted, in "
-        "the same colour: honest, where any word may be the answer."
+        f"Accuracy by layer, {MEAN}, {LEFT_OUT}, with 95 % intervals. Dotted, in the same colour: "
+        "honest, where any word may be the answer."
     )
     plates = [Plate(f"{anchor}-accuracy", caption, typeset(caption))]
     means = way.concentration()
@@ -226,29 +221,13 @@ def _plates(way: Way, anchor: str, charts: dict[str, Chart]) -> list[Plate]:
     return plates
 
 
-def _fans_words(way: Way) -> str:
+def _fans_words(way: Way, pictures: pd.DataFrame) -> str:
     at = f" at layer {way.best}, which answers most" if len(way.layers) > 1 else ""
-    held = way.pictures[way.pictures["layer"] == way.best]["offsets_share"]
-    share = f"{100 * held.min():.0f} to {100 * held.max():.0f} %" if len(held) else ""
+    held = 100 * pictures["offsets_share"]
+    ends = list(dict.fromkeys(f"{share:.0f}" for share in (held.min(), held.max())))
     return (
         f"Each relation's offsets, target − source, from one origin{at}: blue where they are a "
-        "direction, orange where the test says no such thing; grey, the same sources with "
-        "others' targets, whose mean offset is the same. Most alike first, each at its own scale; "
-        f"the planes hold {share} of what they show."
+        "direction, orange where the tests do not say so; grey, the same sources with others' "
+        "targets, whose mean offset is the same. Those first that are most above shuffled ones, "
+        f"each at its own scale; the planes hold {' to '.join(ends)} % of what they show."
     )
-
-
-def _pictures(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise InputError(f"no {path}; run `probes analogy` again, which draws the pictures")
-    frame = pd.read_parquet(path)
-    if lacking := [name for name in COLUMNS if name not in frame.columns]:
-        raise InputError(f"{path} lacks {', '.join(lacking)}; run `probes analogy` again")
-    return frame
-
-
-def _config(out: Path) -> str:
-    path = out / "config.yaml"
-    if not path.is_file():
-        raise InputError(f"no {path}: the run is not finished; run it again")
-    return path.read_text(encoding="utf-8")

@@ -16,11 +16,12 @@ from probes.choices import Pooling
 from probes.diagnostic.folder import claimed, store_folder
 from probes.diagnostic.run import Progress, Silent, fill
 from probes.encoders import TextEncoder, parse_layers
-from probes.errors import InputError, unknown
+from probes.errors import InputError, require_effect, unknown
 from probes.files import unsealed
 from probes.results import Results, Row
 from probes.roles.analogies.answers import METHODS
 from probes.roles.analogies.draw import Analogy, Kind, digit_analogies, sentence_analogies
+from probes.roles.analogies.finished import TASKS
 from probes.roles.analogies.rows import rows_of
 from probes.roles.analogies.solve import evaluate
 from probes.roles.digits.networks import Network, load_published
@@ -65,6 +66,9 @@ class AnalogiesConfig:
     def __post_init__(self) -> None:
         if (self.network is None) == (self.model is None):
             raise InputError("give a --network or a --model, one of both")
+        if self.network is not None:
+            why = "it is of a model; leave it out, or give --model in place of --network"
+            require_effect(self, ("layers", "pooling", "store"), why)
         for what, named, known in (
             ("kind", self.kinds, KINDS),
             ("method", self.methods, METHODS),
@@ -115,7 +119,7 @@ def _of_network(config: AnalogiesConfig) -> Iterator[Row]:
         for analogy in digit_analogies(kind, config.n, seed=config.seed)  # type: ignore[arg-type]
     ]
     decode = None if network.decoder.needs_tree else network.decode
-    make = _maker(config, name, "digits", 0)
+    make = _maker(config, name, TASKS[0], 0)
     for outcome in evaluate(
         network.encode, decode, drawn, methods=config.methods, seed=config.seed
     ):
@@ -152,7 +156,7 @@ def _of_model(config: AnalogiesConfig, progress: Progress) -> Iterator[Row]:
     root = store_folder(config.out, config.store)
     layers = parse_layers(config.layers, encoder.layers)
     store = fill(task, encoder, root, progress, layers=layers, pooling=config.pooling)
-    make = _maker(config, str(config.model), "sentences", encoder.n_layers)
+    make = _maker(config, str(config.model), TASKS[1], encoder.n_layers)
     for layer in layers:
         X = store.X(layer)
 
@@ -173,10 +177,10 @@ def _text(sequence: Fillers) -> str:
     return " ".join(str(item) for item in sequence)
 
 
-def _maker(config: AnalogiesConfig, model: str, of: str, n_layers: int) -> RowMaker:
+def _maker(config: AnalogiesConfig, model: str, task: str, n_layers: int) -> RowMaker:
     fixed = {
         "run": Path(config.out).name,
-        "task": f"analogies/{of}",
+        "task": task,
         "task_version": "1",
         "model": model,
         "revision": "",

@@ -1,22 +1,23 @@
-"""What a page shows together: the rows and pictures of one way of getting vectors."""
+"""What is shown together: the rows of one way of getting vectors, in one space."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from probes.analogy.methods import BASELINES
-from probes.analogy.rows import ALL
+from probes.analogy.offsets import OFFSETS
+from probes.analogy.questions import ALL, SINGLE
 from probes.report.series import Cells
 from probes.results import Results, Row
 
-OFFSETS = "offsets"
+Found = Mapping[tuple[str, str], Row]
+"""Rows of a relation at a layer, by method and metric."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +34,12 @@ class Way:
         Results with their settings.
     spaces : tuple of dict
         Of each layer, what ``run.json`` says of it.
-    pictures : pandas.DataFrame
-        The rows of ``pictures.parquet``.
     """
 
     how: str
     space: str
     rows: tuple[tuple[Row, Mapping[str, Any]], ...]
     spaces: tuple[Mapping[str, Any], ...]
-    pictures: pd.DataFrame
 
     @cached_property
     def layers(self) -> list[str]:
@@ -51,12 +49,18 @@ class Way:
     @cached_property
     def methods(self) -> list[str]:
         """Those that answered, baselines last."""
-        return list(dict.fromkeys(row.method for row, _ in self.rows if row.method != OFFSETS))
+        named = dict.fromkeys(row.method for row, _ in self.rows if row.method != OFFSETS)
+        return sorted(named, key=lambda name: name in BASELINES)
 
-    @cached_property
+    @property
+    def asked(self) -> list[str]:
+        """The methods that are no baselines."""
+        return [name for name in self.methods if name not in BASELINES]
+
+    @property
     def first(self) -> str:
         """The method by which layers and relations are compared: the first that is no baseline."""
-        return next((name for name in self.methods if name not in BASELINES), self.methods[0])
+        return self.methods[0]
 
     def cells(self, metric: str, category: str = ALL) -> Cells:
         """Gather a number over all relations by method and layer."""
@@ -67,34 +71,43 @@ class Way:
         return cells
 
     def categories(self) -> list[str]:
-        """Name the categories of which results were gathered, in the set's order."""
+        """Name the categories of relations, in the set's order."""
         named = dict.fromkeys(
             str(of["category"])
             for row, of in self.rows
             if row.metric == "accuracy" and of["relation"] == ALL
         )
-        return [name for name in named if name != ALL]
+        return [name for name in named if name not in (ALL, SINGLE)]
 
     @cached_property
     def best(self) -> str:
         """The layer at which the first method answers most; the lowest of several."""
-        found = self.cells("accuracy")[self.first]
+        found = self.cells("accuracy-macro")[self.first]
         return max(self.layers, key=lambda layer: found[layer].value or 0.0)
 
-    def relations(self, layer: str) -> dict[str, dict[tuple[str, str], Row]]:
+    def relations(self, layer: str) -> dict[str, Found]:
         """Gather each relation's rows at a layer by method and metric."""
         found: dict[str, dict[tuple[str, str], Row]] = {}
         for row, of in self.rows:
             if row.layer == layer and of["relation"] != ALL:
                 found.setdefault(str(of["relation"]), {})[row.method, row.metric] = row
-        return found
+        return dict(found)
 
     @cached_property
     def measured(self) -> list[str]:
-        """Relations whose offsets were measured, by how alike they are at `best`, most first."""
+        """Relations whose offsets were measured: at `best`, those first that beat shuffled most."""
         found = self.relations(self.best)
         have = [name for name, of in found.items() if (OFFSETS, "ocs") in of]
-        return sorted(have, key=lambda name: -(found[name][OFFSETS, "ocs"].value or 0.0))
+        return sorted(have, key=lambda name: -_excess(found[name]))
+
+    @cached_property
+    def unmeasured(self) -> list[str]:
+        """The other relations, which have too few offsets."""
+        return [name for name in self.relations(self.best) if name not in set(self.measured)]
+
+    def directions(self, layer: str) -> int:
+        """Count the relations that were found to be directions."""
+        return sum(is_direction(of) for of in self.relations(layer).values())
 
     def concentration(self) -> dict[str, dict[str, dict[str, float]]]:
         """Average ``ocs`` and ``ocs-shuffled`` over relations: by metric, category and layer."""
@@ -110,7 +123,7 @@ class Way:
         return means
 
 
-def ways(results: Results, run: Mapping[str, Any], pictures: pd.DataFrame) -> list[Way]:
+def ways(results: Results, run: Mapping[str, Any]) -> list[Way]:
     """Divide a run by how words got their vectors and what was done to those."""
     rows: dict[tuple[str, str], list[tuple[Row, Mapping[str, Any]]]] = {}
     for row in results:
@@ -122,17 +135,16 @@ def ways(results: Results, run: Mapping[str, Any], pictures: pd.DataFrame) -> li
             space,
             tuple(found),
             tuple(one for one in run["spaces"] if (one["how"], one["space"]) == (how, space)),
-            pictures[(pictures["how"] == how) & (pictures["space"] == space)],
         )
         for (how, space), found in rows.items()
     ]
 
 
-def is_direction(of: Mapping[tuple[str, str], Row]) -> bool:
+def is_direction(of: Found) -> bool:
     """Say whether a relation's offsets were found to be one direction."""
     return (OFFSETS, "direction") in of and bool(of[OFFSETS, "direction"].value)
 
 
-def shares(found: Sequence[Row | None]) -> list[float]:
-    """Give the values that are there."""
-    return [row.value for row in found if row is not None and row.value is not None]
+def _excess(of: Found) -> float:
+    own, shuffled = (of[OFFSETS, metric].value or 0.0 for metric in ("ocs", "ocs-shuffled"))
+    return own - shuffled
