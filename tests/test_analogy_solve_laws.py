@@ -24,6 +24,7 @@ from analogy_definitions import (
     of_words,
     related,
 )
+from probes.analogy import kept as keeping
 from probes.analogy import solve as solving
 from probes.analogy.solve import Space, solve
 from probes.analogy.words import (
@@ -114,7 +115,7 @@ def test_the_last_of_equals_is_the_first_of_them_backwards(
     kind: Callable, room: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if room is not None:
-        monkeypatch.setattr(solving, "KEPT", room)
+        monkeypatch.setattr(keeping, "KEPT", room)
     rng = np.random.default_rng(1)
     X, questions = kind(60, 3, rng), asked(60, 60, rng)
     spaces = (Space(X), questions), (Space(X[::-1].copy()), 59 - questions)
@@ -149,8 +150,9 @@ def test_little_room_for_what_may_be_best_changes_no_answer(
     rng = np.random.default_rng(0)
     X, questions = kind(60, 3, rng), asked(60, 60, rng)
     expected = of_words(X, questions)
-    for name, value in (("KEPT", 0), ("EXACT", 10), ("TABLE", 200), ("TOGETHER", 2)):
+    for name, value in (("EXACT", 10), ("TABLE", 200), ("TOGETHER", 2)):
         monkeypatch.setattr(solving, name, value)
+    monkeypatch.setattr(keeping, "KEPT", 0)
     np.testing.assert_array_equal(of_words(X, questions), expected)
 
 
@@ -184,7 +186,7 @@ def test_how_vectors_lie_in_memory_changes_no_answer(tmp_path: Path) -> None:
 
 def test_many_equal_words_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """All words are equal: kept together, 2 million would take 40 MB."""
-    monkeypatch.setattr(solving, "KEPT", 1 << 15)
+    monkeypatch.setattr(keeping, "KEPT", 1 << 15)
     monkeypatch.setattr(solving, "RUN", 1 << 9)
     space = Space(np.zeros((4_000, 2), np.float32))
     cosines = Cosines(space, np.arange(1_500).reshape(500, 3))

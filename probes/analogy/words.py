@@ -9,7 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from probes.analogy.solve import ROUNDING, TIE, Floats, Ints, Score, Space, parts
+from probes.analogy.kept import TIE
+from probes.analogy.solve import ROUNDING, Floats, Ints, Score, Space, parts
+from probes.analogy.summands import BLOCK, Summands, peaks_of
 
 EPSILON = 1e-3
 """Of 3CosMul's denominator (Levy & Goldberg 2014)."""
@@ -114,6 +116,8 @@ class Cosines:
         Where the words of the run begin and end.
     table : Tensor of shape (n_rows, n_words_of_run), float32
         The cosines.
+    peaks : Tensor of shape (n_rows, n_blocks), float32
+        Their largest in each block of `BLOCK` words, where these divide the run.
 
     Raises
     ------
@@ -123,6 +127,7 @@ class Cosines:
 
     run: tuple[int, int] = (0, 0)
     table: Tensor
+    peaks: Tensor
 
     def __init__(self, space: Space, questions: npt.ArrayLike) -> None:
         self.space, self.questions = space, space.places(questions, 3)
@@ -137,10 +142,22 @@ class Cosines:
         if self.run != (low, high):
             self.run = (low, high)
             self.table = self._directions @ self.space.unit[low:high].T
+            if (high - low) % BLOCK == 0:
+                self.peaks = peaks_of(self.table)
 
 
 class CosAdd(OfWords):
     """3CosAdd: cos(x, a* - a + b), over unit vectors (Mikolov et al. 2013)."""
+
+    def summands(self, rows: slice) -> Summands:
+        """As `Score.summands`: the cosine with b, and the difference of those with a* and a."""
+        place = self.cosines.places[rows]
+        is_new = torch.ones(len(place), dtype=torch.bool)
+        is_new[1:] = (place[1:, :2] != place[:-1, :2]).any(1)
+        pair = place[is_new]
+        table = self.cosines.table
+        offset = self._offset(table, pair[:, 0], pair[:, 1])
+        return Summands(table, self.cosines.peaks, place[:, 2], offset, is_new.cumsum(0) - 1)
 
     def tile(self, rows: slice) -> Tensor:
         """As `Score.tile`."""
