@@ -97,7 +97,7 @@ def test_report_makes_the_table_and_the_page_again(done):
     other = run("report", str(out), "--out", str(out.parent / "other.html"))
     assert other.code == 0 and (out.parent / "other.html").read_bytes() == page
     refused = run("report", str(out), "--out", str(out.parent))
-    assert refused.code == 2 and "no page can be written" in refused.err
+    assert refused.code == 2 and "is a folder" in refused.err
 
 
 def test_the_page_says_what_the_rows_say(done):

@@ -11,7 +11,7 @@ from probes.errors import InputError
 from probes.files import write_whole
 from probes.report.answers import Answers, answers
 from probes.report.charts import MOST_NUMBERED, confusion_chart, layer_chart, value_chart
-from probes.report.shell import Chart, render_page, typeset
+from probes.report.shell import Chart, page_place, render_page, typeset
 from probes.report.summary import METRIC_NAMES, Summary, summarise
 from probes.report.words import (
     bracket,
@@ -66,11 +66,7 @@ def write_page(folders: Iterable[str | Path], out_path: str | Path) -> Path:
         If a folder or a file of it is not there, or is not what a run writes; or if the folder of
         the page is not there.
     """
-    out_path = Path(out_path)
-    if out_path.is_dir():
-        raise InputError(f"{out_path} is a folder; name a file for the page, such as report.html")
-    if not out_path.parent.is_dir():
-        raise InputError(f"no folder {out_path.parent} for the page; make it, or name another")
+    out_path = page_place("", out_path)
     write_whole(out_path, render(summarise(folders)).encode())
     return out_path
 

@@ -6,9 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
+from probes.errors import InputError
+
 Chart = dict[str, Any]
+
+PAGE = "report.html"
 
 _SHARED = ("shell.html", "series.html", "macros.html")
 
@@ -54,6 +59,34 @@ def render_page(
         charts=_inert(charts),
         plotly_js=get_plotlyjs(),
     )
+
+
+def page_place(folder: str | Path, page_at: str | Path | None) -> Path:
+    """Say where a run's page goes.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the run.
+    page_at : str or Path, optional
+        Where it is wanted; `PAGE` in the run's folder if None.
+
+    Returns
+    -------
+    Path
+        A file, in a folder that exists.
+
+    Raises
+    ------
+    InputError
+        If it is a folder, or its folder is not there.
+    """
+    place = Path(folder) / PAGE if page_at is None else Path(page_at)
+    if place.is_dir():
+        raise InputError(f"{place} is a folder; name a file for the page, such as {PAGE}")
+    if not place.parent.is_dir():
+        raise InputError(f"no folder {place.parent} for the page; make it, or name another")
+    return place
 
 
 def typeset(text: str) -> str:

@@ -12,13 +12,11 @@ from probes.files import write_whole
 from probes.report.charts import axes_layout, plain
 from probes.report.plates import Plate
 from probes.report.series import COLOURS
-from probes.report.shell import Chart, render_page, typeset
+from probes.report.shell import Chart, page_place, render_page, typeset
 from probes.report.words import bracket, number
 from probes.results import Results, Row
 from probes.transfer.curve import HOME, SHIFTED
 from probes.transfer.tables import CHANGED, NAMES, NOTE, grids, heading, load
-
-PAGE = "report.html"
 
 
 def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
@@ -45,9 +43,7 @@ def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
     results = load(str(out))
     if results is None or not (out / "config.yaml").is_file():
         raise InputError(f"{out} holds no finished run of `probes train`; run it again")
-    place = out / PAGE if page_at is None else Path(page_at)
-    if place.is_dir() or not place.parent.is_dir():
-        raise InputError(f"no page can be written at {place}; name a file in a folder that exists")
+    place = page_place(out, page_at)
     run = json.loads((out / "run.json").read_text(encoding="utf-8"))
     run["configuration"] = (out / "config.yaml").read_text(encoding="utf-8")
     write_whole(place, render(results, run).encode())

@@ -11,7 +11,7 @@ from probes.errors import InputError
 from probes.files import write_whole
 from probes.report.plates import Plate
 from probes.report.plots import save_figure
-from probes.report.shell import Chart, render_page, typeset
+from probes.report.shell import Chart, page_place, render_page, typeset
 from probes.report.words import bracket, number
 from probes.results import Results, Row
 from probes.stats import Interval
@@ -19,8 +19,6 @@ from probes.transfer.curve import Point, wise_chart, wise_figure
 from probes.transfer.tables import heading
 from probes.transfer.wise import DEFAULT_ALPHA
 from probes.transfer.wise_tables import NOTE, alpha_of, grids
-
-PAGE = "report.html"
 
 
 def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
@@ -46,9 +44,7 @@ def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
     """
     out = Path(out)
     results, run = load_wise(out)
-    place = out / PAGE if page_at is None else Path(page_at)
-    if place.is_dir() or not place.parent.is_dir():
-        raise InputError(f"no page can be written at {place}; name a file in a folder that exists")
+    place = page_place(out, page_at)
     if page_at is None:
         for k, split in enumerate(shifts_of(results), start=1):
             save_figure(wise_figure(points(results, split)), out / f"curve-{k}.png")

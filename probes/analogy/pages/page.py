@@ -21,11 +21,10 @@ from probes.errors import InputError
 from probes.files import write_whole
 from probes.report.plates import Grid, Plate
 from probes.report.series import series_chart
-from probes.report.shell import Chart, render_page, typeset
+from probes.report.shell import Chart, page_place, render_page, typeset
 from probes.report.words import number
 from probes.results import Results
 
-NAME = "report.html"
 HOW = {
     "bare": "words alone",
     "template": "words in a template",
@@ -75,11 +74,7 @@ def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
     found = load(out)
     if found is None:
         raise InputError(f"{out} holds no finished run of `probes analogy`; name the folder of one")
-    place = out / NAME if page_at is None else Path(page_at)
-    if place.is_dir():
-        raise InputError(f"{place} is a folder; name a file for the page, such as {NAME}")
-    if not place.parent.is_dir():
-        raise InputError(f"no folder {place.parent} for the page; make it, or name another")
+    place = page_place(out, page_at)
     write_whole(place, render(*found, load_pictures(out), load_config(out)).encode())
     return place
 

@@ -10,9 +10,9 @@ import yaml
 
 from probes.errors import InputError
 from probes.files import write_whole
+from probes.report.shell import page_place
 from probes.results import Results
 
-NAME = "report.html"
 ROLES = "probes roles"
 
 
@@ -73,7 +73,7 @@ def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
             f"{', '.join(sorted(methods)) or 'none'}); name the folder of one"
         )
     text = page(results, run | {"configuration": texts["config.yaml"]}, config)
-    place = out / NAME if page_at is None else Path(page_at)
+    place = page_place(out, page_at)
     write_whole(place, text.encode())
     return place
 
