@@ -13,7 +13,7 @@ from probes.errors import InputError
 from probes.task import sentence_task
 from probes.transfer.classifier import Classifier
 from probes.transfer.examples import class_names, labelled, shifted
-from probes.transfer.linear import CS, linear_probe
+from probes.transfer.linear import CS, linear_probe, with_fresh_scale
 
 SOME = (1e-4, 1e-2, 1e-1, 1.0)
 SKLEARN = (1e-7, 1e-4, 1e-2, 1.0, 30.0)
@@ -155,3 +155,20 @@ def test_tasks_that_cannot_be_learnt_are_refused(tiny, one_thread):
     zero = made.with_state({n: torch.zeros_like(t) for n, t in made.state().items()})
     with pytest.raises(InputError, match="all features are one number"):
         linear_probe(zero, nouns())
+
+
+def test_a_head_of_fresh_scale_answers_the_same_and_is_as_large_as_a_drawn_one(tiny):
+    probed = linear_probe(classifier(tiny("bert")), nouns()).classifier
+    scaled = with_fresh_scale(probed)
+    texts = list(nouns().texts)
+    before, after = (one.predict(texts) for one in (probed, scaled))
+    assert (before.codes == after.codes).all()
+    width = probed.features.width
+    new, old = (one.head.weight.detach() for one in (scaled, probed))
+    assert float(new.std(correction=0)) == pytest.approx((3 * width) ** -0.5)
+    ratio = float(new.norm() / old.norm())
+    assert after.logits == pytest.approx(before.logits * ratio, abs=1e-5)
+    drawn = [classifier(tiny("bert"), seed).head.weight.std().item() for seed in range(20)]
+    assert np.mean(drawn) == pytest.approx((3 * width) ** -0.5, rel=0.1)
+    with pytest.raises(InputError, match="no scale"):
+        with_fresh_scale(Classifier.from_features(probed.features, probed.classes))

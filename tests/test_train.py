@@ -23,6 +23,7 @@ from probes.transfer.job import run_train
 from probes.transfer.shifts import load_shifts
 from probes.transfer.tables import grids
 from probes.transfer.train_page import findings
+from probes.transfer.trained import classifiers
 from reading import Reader
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -273,3 +274,19 @@ def test_a_library_call_gives_the_rows(tiny, home, tmp_path):
     config = TrainConfig(model=tiny("bert"), task=options, out=str(tmp_path / "x"), method=("lp",))
     results = run_train(config)
     assert results.one(split="test", metric="accuracy", seed=0).method == "lp"
+
+
+def test_lp_ft_begins_with_the_head_at_the_scale_that_is_asked_for(tiny, home, tmp_path):
+    began = {}
+    for scale in ("fitted", "fresh"):
+        out = tmp_path / scale
+        more = {"method": "lp-ft", "rates": "1e-9", "seeds": 1, "training.epochs": 1}
+        done = run(*arguments(tiny, home, out, **{"head-scale": scale}, **more))
+        assert done.code == 0, done.err
+        began[scale] = Classifier.load(classifiers(str(out), "lp-ft")[0]).head.weight.detach()
+    width = began["fresh"].shape[1]
+    assert float(began["fresh"].std(correction=0)) == pytest.approx((3 * width) ** -0.5, rel=1e-4)
+    ratio = began["fitted"] / began["fresh"]
+    assert ratio.numpy() == pytest.approx(float(ratio.mean()), rel=1e-3)
+    refused = run(*arguments(tiny, home, tmp_path / "x", **{"head-scale": "small"}))
+    assert refused.code == 2

@@ -13,6 +13,9 @@ from probes.transfer.settings import Change, FinetuneConfig, Training
 Method = Literal["lp", "ft", "lp-ft"]
 """Linear probing; fine-tuning from a drawn head; fine-tuning from the head that was fitted."""
 
+HeadScale = Literal["fitted", "fresh"]
+"""As linear probing leaves the head, or as large as a drawn one."""
+
 MOST_SEEDS = 100
 
 
@@ -47,6 +50,9 @@ class TrainConfig:
     """Commit, branch or tag of the model on the hub."""
     trust_remote_code: bool = False
     """Let code that comes with the model run."""
+    head_scale: HeadScale = "fitted"
+    """Of lp-ft, the head with which it begins: as it was fitted, or brought to the scale of a drawn
+    one (fresh), which answers the same and sends smaller gradients into the features."""
     save: bool = True
     """Keep the classifier of each run, not only of linear probing."""
     training: Training = dataclasses.field(default_factory=Training)
@@ -58,6 +64,8 @@ class TrainConfig:
         for method in self.method:
             if method not in get_args(Method):
                 raise unknown("method", method, get_args(Method))
+        if self.head_scale not in get_args(HeadScale):
+            raise unknown("head_scale", self.head_scale, get_args(HeadScale))
         for name, values in (("method", self.method), ("rates", self.rates)):
             if not values or len(set(values)) < len(values):
                 raise InputError(f"{name} {values}: give at least one, each once")

@@ -34,7 +34,7 @@ from probes.transfer.evaluate import (
 )
 from probes.transfer.examples import class_names
 from probes.transfer.finetune import seconds_a_step
-from probes.transfer.linear import CS, linear_probe
+from probes.transfer.linear import CS, linear_probe, with_fresh_scale
 from probes.transfer.predictions import prediction_columns
 from probes.transfer.processes import Processes
 from probes.transfer.runs import (
@@ -135,6 +135,8 @@ def _run(config: TrainConfig, processes: Processes, progress: Progress) -> Resul
     if set(config.method) & {"lp", "lp-ft"}:
         probed, found, about["lp"] = _probe(setting)
         answered += [found] if "lp" in config.method else []
+        if config.head_scale == "fresh":
+            probed = with_fresh_scale(probed)
     for method in TUNED:
         if method in config.method:
             found, records = _tune(setting, method, probed if method == "lp-ft" else None)

@@ -131,6 +131,38 @@ def linear_probe(
     return Probed(classifier.with_head(heads[0][chosen], heads[1][chosen]), path, chosen, n_cut)
 
 
+def with_fresh_scale(classifier: Classifier) -> Classifier:
+    """Bring a head to the scale of a drawn one; what is answered stays the same.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        As `linear_probe` gives it. A head that is fitted on features that tell classes apart has
+        large weights, which send large gradients into the features.
+
+    Returns
+    -------
+    Classifier
+        A copy, whose head's weights have the standard deviation of PyTorch's for a linear layer,
+        1/√(3 width); its bias is scaled alike, and so are its logits.
+
+    Raises
+    ------
+    InputError
+        If all weights are one number.
+
+    Notes
+    -----
+    The option ``normalize_lp`` of the code of Kumar et al. (2022).
+    """
+    weight, bias = classifier.head.weight.detach(), classifier.head.bias.detach()
+    deviation = float(weight.double().std(correction=0))
+    if not deviation > 0:
+        raise InputError("all weights of the head are one number, which has no scale; fit the head")
+    factor = (3 * classifier.features.width) ** -0.5 / deviation
+    return classifier.with_head(weight * factor, bias * factor)
+
+
 def _fit(
     X: Tensor, labels: npt.NDArray[np.int64], Cs: Sequence[float], tol: float
 ) -> tuple[tuple[Tensor, Tensor], list[float], list[bool]]:
