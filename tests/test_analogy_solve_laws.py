@@ -184,6 +184,7 @@ def test_how_vectors_lie_in_memory_changes_no_answer(tmp_path: Path) -> None:
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.usefixtures("one_thread")  # each thread keeps some of its own
 def test_many_equal_words_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """All words are equal: kept together, 2 million would take 40 MB."""
     monkeypatch.setattr(keeping, "KEPT", 1 << 15)
