@@ -290,3 +290,33 @@ def test_lp_ft_begins_with_the_head_at_the_scale_that_is_asked_for(tiny, home, t
     assert ratio.numpy() == pytest.approx(float(ratio.mean()), rel=1e-3)
     refused = run(*arguments(tiny, home, tmp_path / "x", **{"head-scale": "small"}))
     assert refused.code == 2
+
+
+def test_a_run_refuses_to_go_on_with_other_data_or_another_model(tiny, home, tmp_path):
+    data = tmp_path / "a.csv"
+    data.write_text((home / "a.csv").read_text())
+    more = {"task.path": data, "method": "lp"}
+    assert run(*arguments(tiny, home, tmp_path / "x", **more)).code == 0
+    rows = data.read_text().splitlines()
+    swapped = [row[:-1] + {"x": "y", "y": "x"}[row[-1]] for row in rows[1:]]
+    data.write_text("\n".join([rows[0], *swapped]) + "\n")
+    again = run(*arguments(tiny, home, tmp_path / "x", **more))
+    assert again.code == 2 and "the data have changed since" in again.err
+    data.write_text("\n".join(rows) + "\n")
+    assert run(*arguments(tiny, home, tmp_path / "x", **more)).code == 0
+    other = run(*arguments(tiny, home, tmp_path / "x", **more, model=tiny("distilbert")))
+    assert other.code == 2  # the configuration names another
+
+
+def test_a_rate_that_diverges_is_told_and_another_is_chosen(tiny, home, tmp_path):
+    more = {"method": "ft", "rates": ["1e38", "1e-4"], "seeds": 1, "training.epochs": 1}
+    done = run(*arguments(tiny, home, tmp_path / "x", **more, **{"training.batch-size": 128}))
+    assert done.code == 0, done.err
+    records = json.loads((tmp_path / "x" / "run.json").read_text())["trainings"]["ft"]
+    assert [bool(record["diverged"]) for record in records] == [True, False]
+    assert "rate 1e+38: the loss" in done.err
+
+
+def test_another_seed_of_the_same_data_is_no_shift(tiny, home, tmp_path):
+    done = run(*arguments(tiny, home, tmp_path / "x", ood=["seed: 1"]))
+    assert done.code == 2 and "training items would be asked" in done.err

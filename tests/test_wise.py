@@ -218,6 +218,20 @@ def test_a_classifier_is_named_by_its_folder_too(trained):
     assert {pair.first for pair in pairs} == {folder}
 
 
+def test_a_run_refuses_to_go_on_with_other_labels(trained, tmp_path):
+    out = tmp_path / "x"
+    given = ("wise", "--run", trained, "--out", out, "--alphas", "0.5")
+    assert run(*given).code == 0
+    path = trained.parent / "b.csv"
+    kept = path.read_text()
+    try:
+        path.write_text(kept.replace(",x", ",z").replace(",y", ",x").replace(",z", ",y"))
+        again = run(*given)
+        assert again.code == 2 and "the data have changed since" in again.err
+    finally:
+        path.write_text(kept)
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

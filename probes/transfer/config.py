@@ -31,7 +31,7 @@ class TrainConfig:
     """Folder of the run: results, predictions, classifiers."""
     ood: tuple[str, ...] = ()
     """Test sets out of distribution: for each the options of the task that differ, as YAML:
-    "path: other.csv", or "{corruption: noise, severity: 3}". A task may bring some of its own."""
+    "test: other.csv", or "{corruption: noise, severity: 3}". A task may bring some of its own."""
     method: tuple[Method, ...] = ("lp", "ft", "lp-ft")
     """lp: the head is fitted, the network stays. ft: all is trained. lp-ft: the head is fitted,
     then all is trained, norms' statistics and dropout frozen."""

@@ -2,7 +2,8 @@
 
 Two things vary: the items that were drawn, and the runs (the seed of the head, of the order of the
 items, of dropout). Tables of fine-tuning mostly show the second, as a 90 % interval over runs; the
-first is what a reader who thinks of other texts wants, and is seldom the smaller. Both stand here.
+first, for the runs there are, is what a reader who thinks of other texts wants. Both stand here,
+and neither has both in it.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ from probes.transfer.passes import score
 from probes.transfer.processes import Processes
 from probes.transfer.schedule import batches_of
 from probes.transfer.settings import FinetuneConfig
-from probes.transfer.stepping import Stepper
+from probes.transfer.stepping import Diverged, Stepper
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ def finetune(
         bit for bit); one that was done is read from it.
     processes : Processes, optional
         Those that share each step; by default those that a launcher started. Which items a step
-        sees does not depend on their number, nor does its gradient but for rounding (and for what
-        dropout drops).
+        sees does not depend on their number, nor does its gradient but for rounding, for what
+        dropout drops, and for the statistics of batch norm that is not frozen.
     progress : Progress, optional
         Where to show how far it is; nowhere by default.
 
@@ -254,7 +255,13 @@ class _Run:
 
     def _close_epoch(self, dev: LabelledItems, n_steps: int, processes: Processes) -> None:
         history = self.history
-        if history.add(Epoch(*score(self._classifier, dev, processes))):
+        found = Epoch(*score(self._classifier, dev, processes))
+        if not math.isfinite(found.loss):
+            raise Diverged(
+                f"the loss on dev is {found.loss} after epoch {len(history.epochs) + 1} with a "
+                f"learning rate of {self._config.lr:g}; choose a lower one, or a longer warmup"
+            )
+        if history.add(found):
             self._best = self._snapshot()
         self._done = len(history.losses) == n_steps or history.has_lost_patience(
             self._config.patience
@@ -301,9 +308,7 @@ def _n_steps(train: LabelledItems, config: FinetuneConfig) -> int:
 def _identity(
     classifier: Classifier, config: FinetuneConfig, train: LabelledItems, dev: LabelledItems
 ) -> dict[str, str]:
-    settings = {
-        k: v for k, v in plain(config).items() if k not in ("checkpoint_every", "accumulate")
-    }
+    settings = {k: v for k, v in plain(config).items() if k != "checkpoint_every"}
     items = xxhash.xxh3_128()
     for part in (train, dev):
         items.update(json.dumps([part.names, part.labels.tolist()]).encode())

@@ -21,8 +21,10 @@ from probes.errors import InputError
 from probes.files import sealed, unsealed, write_whole
 from probes.results import Results, Row
 from probes.task import Task
+from probes.transfer.begun import digest_of_items, require_same
 from probes.transfer.calibrated import calibration_rows
 from probes.transfer.changes import Before, Changes, change_rows
+from probes.transfer.checkpoint import digest_of_tensors
 from probes.transfer.classifier import Classifier
 from probes.transfer.config import Method, TrainConfig
 from probes.transfer.contrasts import over_rows
@@ -32,7 +34,7 @@ from probes.transfer.evaluate import (
     evaluation_sets,
     rows_of,
 )
-from probes.transfer.examples import class_names
+from probes.transfer.examples import class_names, labelled
 from probes.transfer.finetune import seconds_a_step
 from probes.transfer.linear import CS, linear_probe, with_fresh_scale
 from probes.transfer.predictions import prediction_columns
@@ -49,6 +51,7 @@ from probes.transfer.runs import (
 )
 from probes.transfer.saved import ABOUT
 from probes.transfer.shifts import load_shifts
+from probes.transfer.stepping import Diverged
 from probes.transfer.train_page import write_page
 
 TUNED: tuple[Method, ...] = ("ft", "lp-ft")
@@ -128,6 +131,13 @@ def _run(config: TrainConfig, processes: Processes, progress: Progress) -> Resul
     start = _start(config, task, classes)
     before = Before(start, task, sets, processes)
     setting = _Setting(config, task, sets, start, before, processes, progress)
+    if processes.is_first:
+        train = labelled(task, "train", classes)
+        begun = {
+            "data": digest_of_items([train, *(part.items for part in sets)]),
+            "weights of the model": digest_of_tensors(start.state()),
+        }
+        require_same(setting.out / "runs" / "of.json", begun)
     _tell_budget(setting)
     answered: list[Adapted] = []
     about: dict[str, Any] = {}
@@ -175,7 +185,11 @@ def _tell_budget(setting: _Setting) -> None:
         if n_done >= n_runs:
             setting.progress.say(f"{said}: all {n_runs} trainings are done")
             continue
-        seconds = seconds_a_step(setting.start, task, first, setting.processes)
+        try:
+            seconds = seconds_a_step(setting.start, task, first, setting.processes)
+        except Diverged:
+            setting.progress.say(f"{said}: the first of them diverges at once")
+            continue
         left = (n_runs - n_done) * n_steps
         setting.progress.say(
             f"{said}: {n_runs} trainings of {n_steps:,} steps at most, {n_done} of them done; "

@@ -86,7 +86,7 @@ class Trainer:
 
     def place(self, config: FinetuneConfig) -> Path:
         """Give the folder of one training."""
-        return self.folder / f"rate-{config.lr:g}" / f"seed-{config.seed}"
+        return self.folder / f"rate-{config.lr!r}" / f"seed-{config.seed}"
 
     def record(self, start: Classifier, config: FinetuneConfig) -> Record:
         """Train, unless it is done, and say how it went."""

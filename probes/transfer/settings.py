@@ -38,7 +38,7 @@ class Training:
     """Largest norm of the gradient; null for no limit."""
     accumulate: int = 1
     """In how many parts each process computes its share of a step, one after the other: less
-    memory, the same step."""
+    memory, the same step, but for batch norm that is not frozen, whose statistics are of a part."""
     mixed_precision: Precision = "float32"
     """In which matrix products are computed; bfloat16 halves the memory of activations."""
     patience: int | None = None

@@ -72,5 +72,10 @@ def _over(options: Any, text: str) -> Any:
         raise InputError(f"--ood {text!r} does not say of which task; add its name")
     own.pop("name", None)
     base = own if name == getattr(options, "name", None) else {}
+    if base and "seed" in values and not {"path", "test"} & set(values):
+        raise InputError(
+            f"--ood {text!r}: another seed cuts the same data into other splits, so that training "
+            "items would be asked; leave it out, or name other data"
+        )
     over = {str(key).replace("-", "_"): value for key, value in values.items()}
     return fill(task_options(name), {**base, **over}, f"--ood {text!r}")

@@ -112,7 +112,7 @@ def findings(results: Results) -> list[str]:
         if name == row.metric or row.split == "dev":
             continue
         sure = row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
-        verdict = "" if sure else ", which may be chance"
+        verdict = "" if sure else ", which may be the items' chance"
         said.append(
             f"{heading(row.split)}: {NAMES[row.method]} less {NAMES[name]} "
             f"{bracket(row, sign=True)}{verdict}."

@@ -14,6 +14,7 @@ from probes.diagnostic.run import Progress, Silent
 from probes.errors import InputError
 from probes.files import sealed, unsealed, write_whole
 from probes.results import Results, Row
+from probes.transfer.begun import digest_of_items, require_same
 from probes.transfer.classifier import Classifier
 from probes.transfer.evaluate import Answered, EvaluationSet, evaluation_sets, rows_of
 from probes.transfer.examples import class_names
@@ -124,7 +125,11 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
     classes = class_names(task)
     sets = evaluation_sets(task, shifts, classes)
     pairs = pairs_of(config.run, config.first, config.second)
-    _require_same(Path(config.out), pairs)
+    begun = {
+        "classifiers": {str(pair.run): pair.digests() for pair in pairs},
+        "data": digest_of_items([part.items for part in sets]),
+    }
+    require_same(Path(config.out) / "answers" / "of.json", begun)
     fixed = {
         "run": Path(config.out).name,
         "task": f"{task.name}/{task.labelling}",
@@ -171,20 +176,6 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
     return results
 
 
-def _require_same(out: Path, pairs: Sequence[Pair]) -> None:
-    """Refuse to go on with answers of classifiers that have changed since."""
-    path = out / "answers" / "of.json"
-    now = {str(pair.run): pair.digests() for pair in pairs}
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, sealed({"classifiers": now}))
-    elif unsealed(path)["classifiers"] != now:
-        raise InputError(
-            f"the classifiers have changed since {out} was begun; remove that folder, or choose "
-            "another --out"
-        )
-
-
 def _curve(
     config: WiseConfig, setting: _Setting, pairs: Sequence[Pair], progress: Progress
 ) -> dict[float, dict[int, Found]]:
@@ -198,7 +189,7 @@ def _curve(
                 def make(alpha: float = alpha, load: Load = load) -> Classifier:
                     return wise_ft(*load(), alpha)
 
-                name = f"seed-{pair.run}/alpha-{alpha:g}"
+                name = f"seed-{pair.run}/alpha-{alpha!r}"
                 found[alpha][pair.run] = setting.answers(name, make)
                 advance(1)
     return found
