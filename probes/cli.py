@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        With 0 (done), 1 (the environment failed), 2 (bad input) or 130 (interrupted).
+        With 0 (done), 1 (the environment failed), 2 (bad input), 130 (interrupted) or 141 (nobody
+        reads the output any more).
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -64,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _stop(str(error), 1)
     except MemoryError as error:
         _stop(f"out of memory ({error}); try fewer layers (--layers) or less data", 1)
+    except BrokenPipeError:
+        _leave_quietly()
     except OSError as error:
         _stop(f"{_said(error)}; mend that, then run the same command again", 1)
     except KeyboardInterrupt:
@@ -102,6 +106,12 @@ def _dispatch(arguments: list[str]) -> None:
         }[arguments[0]](arguments[1:])
     else:
         raise unknown("command", arguments[0], COMMANDS)
+
+
+def _leave_quietly() -> None:
+    """End where whoever reads the output has stopped reading, as `head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where what is left is flushed to
+    raise SystemExit(141)  # as a shell reports a process that such a pipe ended
 
 
 def _said(error: OSError) -> str:

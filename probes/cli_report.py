@@ -133,12 +133,13 @@ def _training(folder: str, out: str | None, is_alone: bool) -> bool:
 
 def _wise(folder: str, out: str | None, is_alone: bool) -> bool:
     """Make the page of a run between weights again, likewise."""
-    from probes.transfer.wise_page import is_wise, write_page
+    from probes.transfer.tables import load
 
-    if not is_wise(folder):
+    if load(folder, "wise") is None:
         return False
     if is_alone:
         from probes.transfer.printed import print_wise
+        from probes.transfer.wise_page import write_page
 
         print_wise(folder, write_page(folder, out))
     return True

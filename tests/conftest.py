@@ -85,3 +85,19 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(n_threads)
+
+
+@pytest.fixture(scope="session")
+def member(tmp_path_factory):
+    """Gives the folder of a tiny vision model of a family; made once."""
+    import image_zoo
+
+    made = {}
+
+    def build(family: str) -> str:
+        if family not in made:
+            made[family] = str(tmp_path_factory.mktemp("models") / family)
+            image_zoo.save(family, made[family])
+        return made[family]
+
+    return build

@@ -11,12 +11,14 @@ from scipy.special import log_softmax, softmax
 
 from commands import run
 from probes.results import Results
-from probes.transfer.classifier import Classifier
-from probes.transfer.evaluate import evaluation_sets
-from probes.transfer.examples import labelled
+from probes.transfer.calibrated import calibration_rows
+from probes.transfer.classifier import Classifier, Predictions
+from probes.transfer.evaluate import Answered, EvaluationSet, evaluation_sets
+from probes.transfer.examples import LabelledItems, labelled
 from probes.transfer.shifts import load_shifts
 from probes.transfer.tables import grids
 from probes.transfer.trained import classifiers, train_config
+from test_evaluate import FIXED
 from test_train import arguments
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -131,3 +133,22 @@ def test_the_table_of_changes_has_a_column_a_number(trained):
     assert line["shift ID"] == ".000"
     norm = values(trained, "lp", "head-norm", "train")[0]
     assert float(line["head norm"]) == pytest.approx(norm, abs=0.05)
+
+
+def test_what_calibration_is_of_is_counted_and_no_temperature_is_made_up():
+    labels = np.array([0, 1, -1, 0])
+    items = LabelledItems(list("abcd"), labels, np.array(list("abcd")), list("abcd"), "made")
+    sets = [EvaluationSet("dev", items, "sentence"), EvaluationSet("test", items, "sentence")]
+    wavering = np.array([[2, 1], [1, 2], [0, 9], [1, 2]], np.float32)
+    certain = np.array([[2, 1], [1, 2], [0, 9], [2, 1]], np.float32)
+    runs = {
+        run: {name: Predictions(logits, 0) for name in ("dev", "test")}
+        for run, logits in enumerate((wavering, certain))
+    }
+    rows = Results(calibration_rows(Answered("ft", {}, runs), sets, FIXED))
+    for row in rows.where(split="test"):
+        assert (row.n, row.n_asked, row.n_lost) == (3, 4, 1)
+        assert json.loads(row.why_lost) == {"of an unknown class": 1}
+    assert [row.seed for row in rows.where(metric="temperature")] == [0, None]  # 1: all is right
+    assert [row.seed for row in rows.where(metric="ece-scaled")] == [0, None]
+    assert [row.seed for row in rows.where(metric="ece")] == [0, 1, None]

@@ -272,3 +272,18 @@ def test_words_without_sub_tokens_are_left_out_and_counted_where_asked(tiny, tmp
     rows = Results.load("x/results.jsonl").where(method="probe", metric="accuracy", layer="0")
     assert all(row.n == row.n_asked - row.n_lost for row in rows)
     assert sum(row.n_lost for row in rows) > 0
+
+
+def test_a_reader_that_stops_reading_is_no_error(monkeypatch, capsys):
+    from probes.cli import main
+
+    def stop(arguments):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    turned = []
+    monkeypatch.setattr("probes.cli._dispatch", stop)
+    monkeypatch.setattr("probes.cli.os.dup2", lambda old, new: turned.append(new))
+    with pytest.raises(SystemExit) as ended:
+        main(["toy"])
+    assert ended.value.code == 141 and len(turned) == 1
+    assert capsys.readouterr().err == ""

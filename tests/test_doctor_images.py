@@ -8,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 
-import image_zoo
 from commands import run
 from conftest import ROOT
 from image_zoo import FAMILIES, noise
@@ -24,19 +23,6 @@ from probes.doctor.images import (
 from probes.encoders import ImageEncoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def member(tmp_path_factory):
-    made = {}
-
-    def build(family: str) -> str:
-        if family not in made:
-            made[family] = str(tmp_path_factory.mktemp("models") / family)
-            image_zoo.save(family, made[family])
-        return made[family]
-
-    return build
 
 
 def _load(folder, dtype, attention=None):

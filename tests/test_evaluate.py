@@ -13,13 +13,13 @@ from probes.stats import interval
 from probes.transfer.classifier import Predictions
 from probes.transfer.evaluate import (
     Answered,
-    answer,
     evaluation_sets,
     rows_of,
     runs_interval,
 )
 from probes.transfer.predictions import prediction_columns
 from probes.transfer.processes import Processes
+from probes.transfer.runs import answers_of
 
 FIXED = {
     **{"run": "r", "task": "nouns/noun", "task_version": "1", "model": "m", "revision": ""},
@@ -53,7 +53,8 @@ def test_dev_and_test_and_each_shift_are_asked(sets):
 
 def test_answers_are_the_classifiers_predictions(tiny, sets):
     made = classifier(tiny("bert")).with_temperature(2)
-    found, _ = answer(made, sets[1].items, Processes.join())
+    found, _ = answers_of(made, sets[1:2], Processes.join())
+    found = found["test"]
     np.testing.assert_allclose(found.logits, made.predict(sets[1].items.items).logits, rtol=1e-5)
 
 

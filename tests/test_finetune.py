@@ -314,3 +314,14 @@ def test_a_setting_out_of_its_range_is_refused(values, words):
 def test_a_block_that_is_not_there_is_refused(tiny):
     with pytest.raises(InputError, match=r"block 4: the network has 4 parts"):
         tuned(classifier(tiny("bert")), with_(blocks=(4,)))
+
+
+def test_a_step_of_one_item_is_refused_where_batch_norm_is_trained(tiny):
+    made = classifier(tiny("bert"))
+    made.features.module.add_module("norm", torch.nn.BatchNorm1d(3))
+    n = len(labelled(TASK, "train", CLASSES))
+    one_left = next(size for size in range(2, n) if n % size == 1)
+    trained = with_(batch_size=one_left, norm_and_dropout="train")
+    with pytest.raises(InputError, match="leave one of a single item"):
+        tuned(made, trained)
+    tuned(made, dataclasses.replace(trained, norm_and_dropout="frozen", epochs=1))

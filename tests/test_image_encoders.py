@@ -26,19 +26,6 @@ EACH = pytest.mark.parametrize("family", FAMILIES)
 
 
 @pytest.fixture(scope="module")
-def member(tmp_path_factory):
-    made = {}
-
-    def build(family: str) -> str:
-        if family not in made:
-            made[family] = str(tmp_path_factory.mktemp("models") / family)
-            image_zoo.save(family, made[family])
-        return made[family]
-
-    return build
-
-
-@pytest.fixture(scope="module")
 def encoder_of(member):
     made = {}
 

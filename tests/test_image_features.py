@@ -22,19 +22,6 @@ EACH = pytest.mark.parametrize("family", FAMILIES)
 REFERENCE = f"python:{ROOT / 'tests' / 'image_zoo.py'}:network"
 
 
-@pytest.fixture(scope="module")
-def member(tmp_path_factory):
-    made = {}
-
-    def build(family: str) -> str:
-        if family not in made:
-            made[family] = str(tmp_path_factory.mktemp("models") / family)
-            image_zoo.save(family, made[family])
-        return made[family]
-
-    return build
-
-
 def vectors(features: ImageFeatures, images) -> torch.Tensor:
     with torch.no_grad():
         return features(features.collate(list(images)))

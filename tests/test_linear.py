@@ -14,6 +14,8 @@ from probes.task import sentence_task
 from probes.transfer.classifier import Classifier
 from probes.transfer.examples import class_names, labelled, shifted
 from probes.transfer.linear import CS, linear_probe, with_fresh_scale
+from probes.transfer.passes import features_of
+from probes.transfer.processes import Processes
 
 SOME = (1e-4, 1e-2, 1e-1, 1.0)
 SKLEARN = (1e-7, 1e-4, 1e-2, 1.0, 30.0)
@@ -172,3 +174,16 @@ def test_a_head_of_fresh_scale_answers_the_same_and_is_as_large_as_a_drawn_one(t
     assert np.mean(drawn) == pytest.approx((3 * width) ** -0.5, rel=0.1)
     with pytest.raises(InputError, match="no scale"):
         with_fresh_scale(Classifier.from_features(probed.features, probed.classes))
+
+
+def test_features_that_are_known_are_not_computed_again(tiny, monkeypatch):
+    made, task = classifier(tiny("bert")), nouns()
+    computed = linear_probe(made, task)
+    known = {
+        split: features_of(made, labelled(task, split, CLASSES), 64, Processes.join())
+        for split in ("train", "dev")
+    }
+    monkeypatch.setattr(Classifier, "feature_matrix", None)
+    again = linear_probe(made, task, known=known)
+    assert again.path == computed.path and again.n_cut == computed.n_cut
+    assert not differing(state(again.classifier), state(computed.classifier))

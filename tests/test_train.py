@@ -85,7 +85,7 @@ def test_the_budget_is_told_before_and_the_table_after(done):
     assert "ft: 2 rates, then 2 seeds at one of them: 3 trainings of 6 steps" in finished.err
     assert finished.err.index("3 trainings") < finished.err.index("dev accuracy")
     lines = finished.out.splitlines()
-    assert any(line.split()[:1] == ["LP-FT"] for line in lines)
+    assert sum(line.split() == ["LP", "FT", "LP-FT"] for line in lines) == 3  # with MCC, changes
     assert "OOD mean" in finished.out and f"report: {out / 'report.html'}" in finished.out
 
 
@@ -312,7 +312,8 @@ def test_a_rate_that_diverges_is_told_and_another_is_chosen(tiny, home, tmp_path
     more = {"method": "ft", "rates": ["1e38", "1e-4"], "seeds": 1, "training.epochs": 1}
     done = run(*arguments(tiny, home, tmp_path / "x", **more, **{"training.batch-size": 128}))
     assert done.code == 0, done.err
-    records = json.loads((tmp_path / "x" / "run.json").read_text())["trainings"]["ft"]
+    about = json.loads((tmp_path / "x" / "run.json").read_text())
+    records = about["trainings"]["ft"]
     assert [bool(record["diverged"]) for record in records] == [True, False]
     assert "rate 1e+38: the loss" in done.err
 
@@ -320,3 +321,21 @@ def test_a_rate_that_diverges_is_told_and_another_is_chosen(tiny, home, tmp_path
 def test_another_seed_of_the_same_data_is_no_shift(tiny, home, tmp_path):
     done = run(*arguments(tiny, home, tmp_path / "x", ood=["seed: 1"]))
     assert done.code == 2 and "training items would be asked" in done.err
+
+
+def test_what_a_shift_leaves_out_is_told_and_its_notes_stand_in_the_run(tiny, home, tmp_path):
+    out = tmp_path / "x"
+    done = run(*arguments(tiny, home, out, method="lp", ood=[f"path: {home / 'b.csv'}"]))
+    assert done.code == 0, done.err
+    about = json.loads((out / "run.json").read_text())
+    assert any(note.startswith(f"path: {home / 'b.csv'}: ") for note in about["notes"])
+    assert "cut from train" in done.err
+
+
+def test_several_shifts_are_numbered_in_the_terminal_and_named_below(done):
+    out, finished = done
+    lines = finished.out.splitlines()
+    assert any(line.split()[:1] == ["OOD"] and "1" in line.split()[1] for line in lines)
+    flat = "".join(line.strip() for line in lines)
+    assert f"OOD 1: test: {out.parents[1] / 'b.csv'}".replace(" ", "") in flat.replace(" ", "")
+    assert not any("…" in line for line in lines)

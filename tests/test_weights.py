@@ -37,7 +37,7 @@ def states(dtype=torch.float32, seed=0, n=2):
     return drawn
 
 
-def same_bits(one, other):
+def assert_same_bits(one, other):
     assert one.keys() == other.keys()
     for name in one:
         a, b = (state[name].reshape(-1).view(torch.uint8) for state in (one, other))
@@ -64,12 +64,12 @@ def test_every_tensor_is_the_average_of_the_two():
 def test_at_both_ends_the_weights_are_those_of_the_model_bit_for_bit(dtype, tmp_path):
     one, other = states(dtype)
     one["1.weight"][0], other["1.weight"][0] = -0.0, float("nan")
-    same_bits(interpolate(one, other, 0), one)
-    same_bits(interpolate(one, other, 1), other)
+    assert_same_bits(interpolate(one, other, 0), one)
+    assert_same_bits(interpolate(one, other, 1), other)
     paths = saved(tmp_path / "0", one), saved(tmp_path / "1", other)
     for alpha, end in ((0, one), (1, other)):
         interpolate_files(*paths, alpha, tmp_path / "out")
-        same_bits(safetensors.torch.load_file(tmp_path / "out"), end)
+        assert_same_bits(safetensors.torch.load_file(tmp_path / "out"), end)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -123,8 +123,8 @@ def test_neither_model_is_changed():
     for alpha in (0, 0.5, 1):
         for tensor in interpolate(one, other, alpha).values():
             tensor.fill_(5)
-    same_bits(one, before[0])
-    same_bits(other, before[1])
+    assert_same_bits(one, before[0])
+    assert_same_bits(other, before[1])
 
 
 @settings(max_examples=30, deadline=None)
@@ -147,7 +147,7 @@ def test_files_are_averaged_as_states_are_and_read_back(tmp_path):
         saved(tmp_path / "1", other, format="pt", x="y"),
     )
     interpolate_files(*paths, 0.25, tmp_path / "out")
-    same_bits(safetensors.torch.load_file(tmp_path / "out"), interpolate(one, other, 0.25))
+    assert_same_bits(safetensors.torch.load_file(tmp_path / "out"), interpolate(one, other, 0.25))
     assert layout_in(tmp_path / "out").metadata == {"format": "pt", "alpha": "0.25"}
     interpolate_files(*paths, 0.25, paths[0])  # over one of the two
     assert paths[0].read_bytes() == (tmp_path / "out").read_bytes()

@@ -16,9 +16,10 @@ from probes.results import Results
 from probes.transfer.classifier import Predictions
 from probes.transfer.evaluate import evaluation_sets
 from probes.transfer.linear import linear_probe
+from probes.transfer.tables import load
 from probes.transfer.trained import pairs_of, train_config
 from probes.transfer.wise import output_ensemble, wise_ft
-from probes.transfer.wise_page import findings, load_wise
+from probes.transfer.wise_page import findings, write_page
 from probes.transfer.wise_rows import best_alpha
 from probes.transfer.wise_tables import alpha_of, grids
 from reading import Reader
@@ -96,7 +97,10 @@ def test_at_the_ends_the_run_says_what_training_said(trained, wise):
         second = accuracies(trained, "lp-ft", split)
         assert accuracies(out, "wise", split, alpha=1.0) == second
         first = accuracies(trained, "lp", split)[0]
-        assert accuracies(out, "wise", split, alpha=0.0) == dict.fromkeys(second, first)
+        assert accuracies(out, "wise", split, alpha=0.0) == {0: first}  # one that both share
+    rows = Results.load(out / "results.jsonl").where(method="wise", metric="accuracy", split="dev")
+    over = [(alpha_of(row), json.loads(row.setting).get("over")) for row in rows]
+    assert (0.0, "items") in over and (0.0, "runs") not in over and (1.0, "runs") in over
 
 
 def test_alphas_are_those_asked_for_and_the_ends_and_the_half(wise):
@@ -179,7 +183,7 @@ def test_a_run_goes_on_where_it_stopped_and_refuses_classifiers_that_changed(tra
 
 def test_tables_and_page_say_what_the_rows_say(wise):
     out, done = wise
-    results, about = load_wise(out)
+    results, about = load(out, "wise")
     (grid, *_) = grids(results, about)
     rows = {row[0]: row for row in grid.rows}
     assert list(rows)[:4] == ["alpha 0 (lp)", "alpha 0.3", "alpha 0.5", "alpha 1 (lp-ft)"]
@@ -254,4 +258,4 @@ def test_a_folder_without_a_finished_run_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"config\.yaml is not there"):
         train_config(tmp_path)
     with pytest.raises(InputError, match="no finished run"):
-        load_wise(tmp_path)
+        write_page(tmp_path)

@@ -12,7 +12,7 @@ import torch
 from probes.choices import Dtype
 from probes.doctor import measure, numbers, padding, units
 from probes.doctor.text import alignment, hard_strings, read_file
-from probes.doctor.verdict import Check, Verdict
+from probes.doctor.verdict import Check, Verdict, gathered
 from probes.encoders import TextEncoder
 
 TEXTS = (
@@ -64,11 +64,8 @@ def examine(
     """
     own = None if file is None else read_file(file)
     encoder = load(dtype)
-    checks = []
-    for check in _checks(encoder, load, own, file or ""):
-        checks.append(check)
-        tell(check.name)
-    return Verdict(encoder.name, encoder.fingerprint, tuple(checks), file or "", encoder.max_tokens)
+    checks = gathered(_checks(encoder, load, own, file or ""), tell)
+    return Verdict(encoder.name, encoder.fingerprint, checks, file or "", encoder.max_tokens)
 
 
 def _checks(

@@ -16,7 +16,7 @@ from torch import Tensor
 from probes.choices import Dtype, ImagePooling
 from probes.doctor import measure, numbers
 from probes.doctor.measure import SINK, TOLERANCE, States, each, farthest, shown
-from probes.doctor.verdict import Check, Verdict
+from probes.doctor.verdict import Check, Verdict, gathered
 from probes.encoders import ImageEncoder
 from probes.encoders.image_layers import PointReader
 from probes.encoders.positions import as_positions, pool_positions
@@ -59,11 +59,8 @@ def examine_images(
     """
     own = None if file is None else _files(file)
     encoder = load(dtype)
-    checks = []
-    for check in _checks(encoder, load, own, file or ""):
-        checks.append(check)
-        tell(check.name)
-    return Verdict(encoder.name, encoder.fingerprint, tuple(checks), file or "", None)
+    checks = gathered(_checks(encoder, load, own, file or ""), tell)
+    return Verdict(encoder.name, encoder.fingerprint, checks, file or "", None)
 
 
 def trial_images() -> list[Picture]:

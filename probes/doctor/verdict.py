@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -50,6 +50,15 @@ class Check:
     value: float | None = None
     advice: str = ""
     of_file: bool = False
+
+
+def gathered(checks: Iterable[Check], tell: Callable[[str], None]) -> tuple[Check, ...]:
+    """Make all checks, and tell the name of each when it is done."""
+    found = []
+    for check in checks:
+        found.append(check)
+        tell(check.name)
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -40,33 +40,40 @@ def calibration_rows(
         Of the split dev ``temperature``, at which its likelihood is highest (Guo et al. 2017,
         arXiv:1706.04599); of each other set ``ece`` (15 bins), ``brier`` and ``nll`` (in nats), and
         ``ece-scaled`` and ``nll-scaled`` at that temperature. Items of a class that the classifier
-        does not have are left out.
+        does not have are left out, and counted. A run that has no best temperature (all of dev is
+        right, or its logits tell nothing) has none of the three.
     """
     by_name = {part.name: part for part in sets}
-    temperatures = {
-        run: fit_temperature(*_known(found[DEV], by_name[DEV])).value
+    fitted = {
+        run: fit_temperature(*_known(found[DEV], by_name[DEV]))
         for run, found in answered.runs.items()
     }
-    n_dev = len(by_name[DEV].items)
+    temperatures = {run: one.value for run, one in fitted.items() if not one.at_edge}
+    n_dev = int((by_name[DEV].items.labels >= 0).sum())
     yield from run_rows(answered, DEV, "temperature", temperatures, n_dev, fixed)
     for part in sets:
         if part.name == DEV:
             continue
         scores: dict[str, dict[int, float]] = {}
+        n = int((part.items.labels >= 0).sum())
         for run, found in answered.runs.items():
-            for metric, value in _scores(*_known(found[part.name], part), temperatures[run]):
+            for metric, value in _scores(*_known(found[part.name], part), temperatures.get(run)):
                 scores.setdefault(metric, {})[run] = value
         for metric, values in scores.items():
-            yield from run_rows(answered, part.name, metric, values, len(part.items), fixed)
+            yield from run_rows(
+                answered, part.name, metric, values, n, fixed, n_asked=len(part.items)
+            )
 
 
 def _scores(
-    logits: npt.NDArray[np.float64], gold: npt.NDArray[np.int64], temperature: float
+    logits: npt.NDArray[np.float64], gold: npt.NDArray[np.int64], temperature: float | None
 ) -> Iterator[tuple[str, float]]:
     plain = softmax_at(logits)
     yield "ece", calibration_error(plain, gold)
     yield "brier", brier_score(plain, gold)
     yield "nll", nll(logits, gold)
+    if temperature is None:
+        return
     yield "ece-scaled", calibration_error(softmax_at(logits, temperature), gold)
     yield "nll-scaled", nll(logits, gold, temperature)
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from probes.results import Row
 from probes.task import Task
 from probes.transfer.classifier import BATCH, Classifier
 from probes.transfer.distortion import feature_norm, feature_shift, head_norm, split_change
 from probes.transfer.evaluate import Answered, EvaluationSet, run_rows
-from probes.transfer.examples import labelled
+from probes.transfer.examples import LabelledItems, labelled
 from probes.transfer.passes import features_of
 from probes.transfer.processes import Processes
 
@@ -101,10 +102,11 @@ class Before:
             From the one to the other.
         """
         before, now = (one.head.weight.detach().cpu().numpy() for one in (start, after))
-        split = split_change(before, now, self._train)
+        split = split_change(before, now, self.train[0].cpu().numpy())
+        known = {name: X.cpu().numpy() for name, (X, _) in self.of_sets.items()}
         return Changes(
-            shift={name: feature_shift(X, features[name]) for name, X in self._of_sets.items()},
-            norm={name: feature_norm(X) for name, X in self._of_sets.items()},
+            shift={name: feature_shift(X, features[name]) for name, X in known.items()},
+            norm={name: feature_norm(X) for name, X in known.items()},
             head_norm=head_norm(now),
             within=split.within_norm,
             across=split.across_norm,
@@ -112,18 +114,18 @@ class Before:
         )
 
     @cached_property
-    def _of_sets(self) -> Features:
+    def of_sets(self) -> dict[str, tuple[Tensor, int]]:
+        """By set, the features, shape (n, width), and how many items were cut."""
         return {part.name: self._features(part.items) for part in self._sets}
 
     @cached_property
-    def _train(self) -> npt.NDArray[np.float32]:
+    def train(self) -> tuple[Tensor, int]:
+        """The same of the training items."""
         return self._features(labelled(self._task, "train", self._start.classes))
 
-    def _features(self, items: Any) -> npt.NDArray[np.float32]:
+    def _features(self, items: LabelledItems) -> tuple[Tensor, int]:
         self._start.to(self._processes.device)
-        X, _ = features_of(self._start, items, BATCH, self._processes)
-        found: npt.NDArray[np.float32] = X.cpu().numpy()
-        return found
+        return features_of(self._start, items, BATCH, self._processes)
 
 
 def change_rows(

@@ -14,16 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from torch import Tensor
 
 from probes.metrics import Metric, measure
 from probes.results import Row
 from probes.stats import Interval, interval, interval_of
 from probes.task import Task
-from probes.transfer.classifier import BATCH, Classifier, Predictions
+from probes.transfer.classifier import Classifier, Predictions
 from probes.transfer.examples import LabelledItems, labelled, shifted
-from probes.transfer.passes import features_of
-from probes.transfer.processes import Processes
 from probes.transfer.robustness import mean_over_runs
 
 RUNS_LEVEL = 0.9
@@ -89,31 +87,26 @@ def evaluation_sets(
     ]
 
 
-def answer(
-    classifier: Classifier, part: LabelledItems, processes: Processes
-) -> tuple[Predictions, npt.NDArray[np.float32]]:
-    """Let a classifier answer for items, each process for some of the batches.
+def answer(classifier: Classifier, X: Tensor, n_cut: int) -> Predictions:
+    """Let a classifier's head answer.
 
     Parameters
     ----------
     classifier : Classifier
-        On this process's device.
-    part : LabelledItems
-        What is asked.
-    processes : Processes
-        All of them get all answers.
+        Whose features were computed.
+    X : Tensor of shape (n, width)
+        They.
+    n_cut : int
+        Items of which some was left out.
 
     Returns
     -------
-    predictions : Predictions
+    Predictions
         In the order of the items.
-    X : ndarray of shape (n, width), float32
-        The features that they rest on.
     """
-    X, n_cut = features_of(classifier, part, BATCH, processes)
     with classifier.evaluating():
         logits = classifier.head(X) / classifier.temperature
-    return Predictions(logits.float().cpu().numpy(), n_cut), X.cpu().numpy()
+    return Predictions(logits.float().cpu().numpy(), n_cut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +229,8 @@ def run_rows(
     values: Mapping[int, float],
     n: int,
     fixed: Mapping[str, Any],
+    *,
+    n_asked: int | None = None,
 ) -> Iterator[Row]:
     """Make rows of a number that each run has: one a run, and their mean.
 
@@ -251,6 +246,8 @@ def run_rows(
         Number of items that it is of.
     fixed : mapping
         As of `rows_of`.
+    n_asked : int, optional
+        Number of items that were asked about; the others are of no class of the classifier.
 
     Yields
     ------
@@ -260,9 +257,12 @@ def run_rows(
     """
     for run, value in values.items():
         sure = Interval(value, None, None, "", n, n)
-        yield _row(answered, split, metric, sure, fixed, answered.setting, n, run)
+        yield _row(answered, split, metric, sure, fixed, answered.setting, n_asked or n, run)
+    if not values:
+        return
     sure = _over_runs([*values.values()], n)
-    yield _row(answered, split, metric, sure, fixed, {**answered.setting, **RUNS}, n)
+    setting = {**answered.setting, **RUNS}
+    yield _row(answered, split, metric, sure, fixed, setting, n_asked or n)
 
 
 def _over_runs(values: Sequence[float], n: int) -> Interval:
@@ -341,8 +341,8 @@ def _row(
         n=sure.n,
         n_groups=sure.n_groups,
         n_asked=n_asked,
-        n_lost=0,
-        why_lost="{}",
+        n_lost=n_asked - sure.n,
+        why_lost=json.dumps({"of an unknown class": n_asked - sure.n} if n_asked > sure.n else {}),
         seed=run,
         control_of="",
         store="",

@@ -19,10 +19,11 @@ from typing import Any
 
 import torch
 import xxhash
-from torch import Tensor
+from torch import Tensor, nn
 
 from probes.configs import plain
 from probes.diagnostic.run import Progress, Silent
+from probes.errors import InputError
 from probes.task import Task
 from probes.transfer.checkpoint import (
     Checkpoint,
@@ -154,6 +155,7 @@ def finetune(
     change = config.change
     merge = None if change.lora_rank is None else add_adapters(new, change, config.seed)
     groups = trained_groups(new, change)
+    _require_variance(new, config, len(train))
     checkpoint = None
     if folder is not None:
         checkpoint = Checkpoint(Path(folder), _identity(classifier, config, train, dev))
@@ -299,6 +301,18 @@ class _Run:
                 for name, tensor in self._changing.items():
                     tensor.copy_(tensors[f"now/{name}"])
                 restore_optimizer(self._stepper.optimizer, self._names, tensors)
+
+
+def _require_variance(classifier: Classifier, config: FinetuneConfig, n: int) -> None:
+    """Refuse a step of one item, of which batch norm that is trained has no variance."""
+    parts = classifier.features.module.modules()
+    has_norm = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in parts)
+    if has_norm and config.norm_and_dropout == "train" and n % config.batch_size == 1:
+        raise InputError(
+            f"{n:,} training items in batches of {config.batch_size} leave one of a single item, "
+            "of which batch norm has no variance; choose another batch_size, or norm_and_dropout "
+            "frozen"
+        )
 
 
 def _n_steps(train: LabelledItems, config: FinetuneConfig) -> int:

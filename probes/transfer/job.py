@@ -31,6 +31,7 @@ from probes.transfer.contrasts import over_rows
 from probes.transfer.evaluate import (
     Answered,
     EvaluationSet,
+    answer,
     evaluation_sets,
     rows_of,
 )
@@ -44,13 +45,12 @@ from probes.transfer.runs import (
     RECORD,
     Record,
     Trainer,
-    answers_of,
     read_answers,
     read_changes,
     write_answers,
 )
 from probes.transfer.saved import ABOUT
-from probes.transfer.shifts import load_shifts
+from probes.transfer.shifts import load_shifts, notes_of
 from probes.transfer.stepping import Diverged
 from probes.transfer.train_page import write_page
 
@@ -67,6 +67,7 @@ class _Setting:
     sets: list[EvaluationSet]
     start: Classifier
     before: Before
+    notes: list[str]
     processes: Processes
     progress: Progress
 
@@ -130,7 +131,10 @@ def _run(config: TrainConfig, processes: Processes, progress: Progress) -> Resul
     sets = evaluation_sets(task, shifts, classes)
     start = _start(config, task, classes)
     before = Before(start, task, sets, processes)
-    setting = _Setting(config, task, sets, start, before, processes, progress)
+    notes = notes_of(task, shifts)
+    for note in notes:
+        progress.say(note)
+    setting = _Setting(config, task, sets, start, before, notes, processes, progress)
     if processes.is_first:
         train = labelled(task, "train", classes)
         begun = {
@@ -210,13 +214,20 @@ def _probe(setting: _Setting) -> tuple[Classifier, Adapted, dict[str, Any]]:
     record = folder / RECORD
     if not (folder / CLASSIFIER / ABOUT).is_file() or not record.is_file():
         with setting.progress.stage("linear probing · penalties", len(CS)) as advance:
-            found = linear_probe(setting.start, setting.task, processes=setting.processes)
+            before = setting.before
+            known = {"train": before.train, "dev": before.of_sets["dev"]}
+            found = linear_probe(
+                setting.start, setting.task, processes=setting.processes, known=known
+            )
             advance(len(found.path))
         chosen = found.path[found.chosen]
         path = [dataclasses.asdict(point) for point in found.path]
         about = {"C": chosen.C, "accuracy": chosen.accuracy, "n_cut": found.n_cut, "path": path}
-        answers, features = answers_of(found.classifier, setting.sets, setting.processes)
-        changes = setting.before.changes(setting.start, found.classifier, features)
+        answers = {
+            name: answer(found.classifier, X, n_cut) for name, (X, n_cut) in before.of_sets.items()
+        }
+        features = {name: X.cpu().numpy() for name, (X, _) in before.of_sets.items()}
+        changes = before.changes(setting.start, found.classifier, features)
         if setting.processes.is_first:
             folder.mkdir(parents=True, exist_ok=True)
             found.classifier.to("cpu").save(folder / CLASSIFIER)
@@ -311,7 +322,7 @@ def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any])
             "sets": {part.name: part.items.title for part in setting.sets},
             "n": {part.name: len(part.items) for part in setting.sets},
             "counts": dict(task.counts),
-            "notes": list(task.notes),
+            "notes": [*setting.notes, *_lost_seeds(config, answered)],
             "trainings": about,
             "processes": setting.processes.world.size,
             "peak_memory_mb": _peak_memory(),
@@ -319,6 +330,16 @@ def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any])
     )
     write_page(setting.out)
     return results
+
+
+def _lost_seeds(config: TrainConfig, answered: Sequence[Answered]) -> list[str]:
+    """Say which means are of fewer runs than were asked for."""
+    return [
+        f"{of.method}: {config.seeds - len(of.runs)} of {config.seeds} seeds diverged; the means "
+        "are of the others"
+        for of in answered
+        if of.method in TUNED and len(of.runs) < config.seeds
+    ]
 
 
 def _peak_memory() -> int:

@@ -9,7 +9,7 @@ the network. They fit one penalty after the other by scikit-learn; here all are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,7 @@ def linear_probe(
     tol: float = 1e-4,
     batch_size: int = BATCH,
     processes: Processes | None = None,
+    known: Mapping[str, tuple[Tensor, int]] | None = None,
 ) -> Probed:
     """Fit the head of a classifier on frozen features.
 
@@ -99,6 +100,9 @@ def linear_probe(
         Items of a pass.
     processes : Processes, optional
         Those that share the pass; by default those that a launcher started.
+    known : mapping, optional
+        Of ``train`` and ``dev``, the classifier's features as
+        `probes.transfer.passes.features_of` gives them, where they are there already.
 
     Returns
     -------
@@ -121,7 +125,9 @@ def linear_probe(
     processes = processes or Processes.join()
     parts = {s: labelled(task, s, classes) for s in ("train", "dev")}
     classifier = classifier.copy().to(processes.device)
-    found = {s: features_of(classifier, part, batch_size, processes) for s, part in parts.items()}
+    found = known or {
+        s: features_of(classifier, part, batch_size, processes) for s, part in parts.items()
+    }
     order = sorted(Cs)
     heads, objective, converged = _fit(found["train"][0], parts["train"].labels, order, tol)
     accuracy = _accuracies(heads, found["dev"][0], parts["dev"].labels)

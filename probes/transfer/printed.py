@@ -12,8 +12,8 @@ def print_training(folder: str | Path, page: Path) -> None:
     from probes.transfer.tables import load, tables
 
     console = Console(highlight=False)
-    if results := load(str(folder)):
-        for table in tables(results):
+    if found := load(folder):
+        for table in tables(found[0]):
             console.print(table)
     print(f"report: {page}")
 
@@ -22,10 +22,11 @@ def print_wise(folder: str | Path, page: Path) -> None:
     """Print the tables of a run of ``probes wise``, and where its page is."""
     from rich.console import Console
 
-    from probes.transfer.wise_page import load_wise
+    from probes.transfer.tables import load
     from probes.transfer.wise_tables import tables
 
     console = Console(highlight=False)
-    for table in tables(*load_wise(Path(folder))):
-        console.print(table)
+    if found := load(folder, "wise"):
+        for table in tables(*found):
+            console.print(table)
     print(f"report: {page}")

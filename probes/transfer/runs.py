@@ -17,9 +17,10 @@ from probes.files import sealed, unsealed, write_whole
 from probes.task import Task
 from probes.transfer.changes import Before, Changes, Features
 from probes.transfer.checkpoint import FILE
-from probes.transfer.classifier import Classifier, Predictions
+from probes.transfer.classifier import BATCH, Classifier, Predictions
 from probes.transfer.evaluate import EvaluationSet, answer
 from probes.transfer.finetune import History, finetune
+from probes.transfer.passes import features_of
 from probes.transfer.processes import Processes
 from probes.transfer.settings import FinetuneConfig
 from probes.transfer.stepping import Diverged
@@ -159,7 +160,9 @@ def answers_of(
     classifier.to(processes.device)
     answers, features = {}, {}
     for part in sets:
-        answers[part.name], features[part.name] = answer(classifier, part.items, processes)
+        X, n_cut = features_of(classifier, part.items, BATCH, processes)
+        answers[part.name] = answer(classifier, X, n_cut)
+        features[part.name] = X.cpu().numpy()
     classifier.to(home)
     return answers, features
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -54,6 +54,12 @@ def load_shifts(options: Any, ood: Sequence[str]) -> tuple[Task, dict[str, Task]
     if len(shifts) < len(more) + len(ood):
         raise InputError(f"two sets out of distribution have one name; there are {[*shifts]}")
     return task, shifts
+
+
+def notes_of(task: Task, shifts: Mapping[str, Task]) -> list[str]:
+    """Gather what a reader must know of the data, those out of distribution named."""
+    found = [f"{name}: {note}" for name, other in shifts.items() for note in other.notes]
+    return [*task.notes, *found]
 
 
 def _over(options: Any, text: str) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from probes.report.plates import Grid
 from probes.report.words import GAP, number
@@ -24,16 +24,46 @@ CHANGED = (
     "at the temperature T that fits dev; means over runs"
 )
 SCORES = ("accuracy", "mcc")
+OOD = "OOD: "
+MOST_COLUMNS = 5
+"""That stand side by side with intervals in a terminal."""
 
 
-def load(folder: str) -> Results | None:
-    """Read the results of a run of `probes train`; None where the folder holds another kind."""
-    about = Path(folder) / "run.json"
+def load(folder: str | Path, kind: str = "train") -> tuple[Results, dict[str, Any]] | None:
+    """Read a finished run of `probes train`, or of `probes wise` (its kind is ``"wise"``).
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the run.
+    kind : str
+        That ``run.json`` names.
+
+    Returns
+    -------
+    (Results, dict) or None
+        What it found, and ``run.json`` with its ``configuration``; None where the folder holds
+        something else, or a run that is not finished.
+    """
+    out = Path(folder)
     try:
-        kind = json.loads(about.read_text(encoding="utf-8")).get("kind")
-    except (OSError, ValueError, AttributeError):
+        run = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        if run["kind"] != kind:
+            return None
+        run["configuration"] = (out / "config.yaml").read_text(encoding="utf-8")
+        return Results.load(out / "results.jsonl"), run
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Results.load(Path(folder) / "results.jsonl") if kind == "train" else None
+
+
+def shifts_of(rows: Iterable[Row]) -> list[str]:
+    """List the sets out of distribution, in their order."""
+    return [s for s in dict.fromkeys(row.split for row in rows) if s.startswith("ood/")]
+
+
+def is_apart(row: Row) -> bool:
+    """Say whether the interval of a difference leaves nought out."""
+    return row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
 
 
 def tables(results: Results) -> list[Table]:
@@ -43,17 +73,39 @@ def tables(results: Results) -> list[Table]:
 
 
 def laid_out(grid: Grid, note: str) -> Table:
-    """Lay a grid out for a terminal, with a note below."""
+    """Lay a grid out for a terminal, with a note below.
+
+    Sets out of distribution are numbered, and named below. A grid with more
+    columns than rows and than a terminal has room for is turned; one that has many of both leaves
+    its intervals over items to the page.
+    """
     from rich.table import Table
 
-    table = Table(
-        title=grid.caption, caption=note, caption_justify="left", box=None, pad_edge=False
-    )
-    for k, head in enumerate(grid.heads):
+    heads, named = _numbered(grid.heads)
+    lines = [heads, *map(list, grid.rows)]
+    if len(grid.rows) <= MOST_COLUMNS < len(heads):
+        lines = [list(line) for line in zip(*lines, strict=True)]
+    if len(lines[0]) > MOST_COLUMNS:
+        lines = [[cell.partition(" [")[0].replace(" ± ", "±") for cell in line] for line in lines]
+        named = [*named, "intervals over items: report.html"]
+    look: Any = {"caption_justify": "left", "box": None, "pad_edge": False}
+    table = Table(title=grid.caption, caption="\n".join([note, *named]), **look)
+    for k, head in enumerate(lines[0]):
         table.add_column(head, justify="right" if k else "left", no_wrap=not k)
-    for row in grid.rows:
-        table.add_row(*row)
+    for line in lines[1:]:
+        table.add_row(*line)
     return table
+
+
+def _numbered(heads: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Number the sets out of distribution in heads, and say which is which."""
+    sets = dict.fromkeys(head[head.index(OOD) :] for head in heads if OOD in head)
+    short = {name: f"OOD {k}" for k, name in enumerate(sets, start=1)}
+    numbered = [
+        head[: head.index(OOD)] + short[head[head.index(OOD) :]] if OOD in head else head
+        for head in heads
+    ]
+    return numbered, [f"{number}: {name.removeprefix(OOD)}" for name, number in short.items()]
 
 
 def grids(results: Results) -> list[Grid]:
@@ -77,7 +129,7 @@ def grids(results: Results) -> list[Grid]:
 
 def _grid(rows: Results, metric: str) -> Grid:
     splits = list(dict.fromkeys(row.split for row in rows))
-    shifts = [split for split in splits if split.startswith("ood/")]
+    shifts = shifts_of(rows)
     heads = ["", "chosen", *map(heading, splits), *(["OOD mean"] if len(shifts) > 1 else [])]
     lines = []
     for method in dict.fromkeys(row.method for row in rows):
@@ -115,7 +167,7 @@ def _mean_of(rows: Results, split: str, metric: str) -> str:
 
 def heading(split: str) -> str:
     """Name a set for a reader."""
-    return {"dev": "dev", "test": "ID"}.get(split, f"OOD: {split.removeprefix('ood/')}")
+    return {"dev": "dev", "test": "ID"}.get(split, f"{OOD}{split.removeprefix('ood/')}")
 
 
 def _chosen(row: Row) -> str:

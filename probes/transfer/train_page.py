@@ -16,7 +16,7 @@ from probes.report.shell import Chart, page_place, render_page, typeset
 from probes.report.words import bracket, number
 from probes.results import Results, Row
 from probes.transfer.curve import HOME, SHIFTED
-from probes.transfer.tables import CHANGED, NAMES, NOTE, grids, heading, load
+from probes.transfer.tables import CHANGED, NAMES, NOTE, grids, heading, is_apart, load, shifts_of
 
 
 def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
@@ -39,14 +39,10 @@ def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
     InputError
         If the folder holds no finished run, or there is no place for the page.
     """
-    out = Path(out)
-    results = load(str(out))
-    if results is None or not (out / "config.yaml").is_file():
+    if (found := load(out)) is None:
         raise InputError(f"{out} holds no finished run of `probes train`; run it again")
     place = page_place(out, page_at)
-    run = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    run["configuration"] = (out / "config.yaml").read_text(encoding="utf-8")
-    write_whole(place, render(results, run).encode())
+    write_whole(place, render(*found).encode())
     return place
 
 
@@ -67,8 +63,7 @@ def render(results: Results, run: Mapping[str, Any]) -> str:
     """
     charts: dict[str, Chart] = {}
     plates = []
-    shifts = [s for s in dict.fromkeys(row.split for row in results) if s.startswith("ood/")]
-    for k, split in enumerate(shifts, start=1):
+    for k, split in enumerate(shifts_of(results), start=1):
         charts[f"shift-{k}"] = runs_chart(results, split)
         caption = (
             f"{heading(split)}: a point a run; crosses are means over runs, with 95 % intervals "
@@ -111,8 +106,7 @@ def findings(results: Results) -> list[str]:
         name = row.metric.removeprefix("accuracy-over-")
         if name == row.metric or row.split == "dev":
             continue
-        sure = row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
-        verdict = "" if sure else ", which may be the items' chance"
+        verdict = "" if is_apart(row) else ", which may be the items' chance"
         said.append(
             f"{heading(row.split)}: {NAMES[row.method]} less {NAMES[name]} "
             f"{bracket(row, sign=True)}{verdict}."

@@ -21,7 +21,7 @@ from probes.transfer.examples import class_names
 from probes.transfer.passes import score
 from probes.transfer.processes import Processes
 from probes.transfer.runs import ANSWERS, answers_of, read_answers, write_answers
-from probes.transfer.shifts import load_shifts
+from probes.transfer.shifts import load_shifts, notes_of
 from probes.transfer.soups import greedy_soup, uniform_soup
 from probes.transfer.trained import METHODS, Pair, pairs_of, train_config
 from probes.transfer.wise import DEFAULT_ALPHA, wise_ft
@@ -130,13 +130,14 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
         "data": digest_of_items([part.items for part in sets]),
     }
     require_same(Path(config.out) / "answers" / "of.json", begun)
+    trained = Results.load(Path(config.run) / "results.jsonl")
     fixed = {
         "run": Path(config.out).name,
         "task": f"{task.name}/{task.labelling}",
         "task_version": task.version,
         "model": train.model,
         "revision": train.revision or "",
-        "n_layers": len(pairs[0].load(classes)[0].features.blocks()) - 1,
+        "n_layers": trained[0].n_layers,
         "config": configs.digest(config),
     }
     setting = _Setting(Path(config.out), classes, sets, fixed, processes)
@@ -169,7 +170,7 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
         "classes": list(classes),
         "sets": {part.name: part.items.title for part in sets},
         "n": {part.name: len(part.items) for part in sets},
-        "notes": [*task.notes, *notes],
+        "notes": [*notes_of(task, shifts), *notes],
     }
     write_run(setting.out, results, about)
     write_page(setting.out)

@@ -16,7 +16,7 @@ from probes.report.words import bracket, number
 from probes.results import Results, Row
 from probes.stats import Interval
 from probes.transfer.curve import Point, wise_chart, wise_figure
-from probes.transfer.tables import heading
+from probes.transfer.tables import heading, is_apart, load, shifts_of
 from probes.transfer.wise import DEFAULT_ALPHA
 from probes.transfer.wise_tables import NOTE, alpha_of, grids
 
@@ -42,46 +42,15 @@ def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
     InputError
         If the folder holds no finished run, or there is no place for the page.
     """
-    out = Path(out)
-    results, run = load_wise(out)
+    if (found := load(out, "wise")) is None:
+        raise InputError(f"{out} holds no finished run of `probes wise`; run it again")
+    results, run = found
     place = page_place(out, page_at)
     if page_at is None:
         for k, split in enumerate(shifts_of(results), start=1):
-            save_figure(wise_figure(points(results, split)), out / f"curve-{k}.png")
-    configuration = (out / "config.yaml").read_text(encoding="utf-8")
-    write_whole(place, render(results, {**run, "configuration": configuration}).encode())
+            save_figure(wise_figure(points(results, split)), Path(out) / f"curve-{k}.png")
+    write_whole(place, render(results, run).encode())
     return place
-
-
-def is_wise(folder: str | Path) -> bool:
-    """Say whether a folder holds a finished run of ``probes wise``."""
-    try:
-        load_wise(Path(folder))
-    except InputError:
-        return False
-    return True
-
-
-def load_wise(out: Path) -> tuple[Results, dict[str, Any]]:
-    """Load a finished run of ``probes wise``.
-
-    Raises
-    ------
-    InputError
-        If the folder holds none.
-    """
-    try:
-        run = json.loads((out / "run.json").read_text(encoding="utf-8"))
-        if run["kind"] != "wise":
-            raise KeyError("kind")
-        return Results.load(out / "results.jsonl"), run
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{out} holds no finished run of `probes wise`; run it again") from None
-
-
-def shifts_of(results: Results) -> list[str]:
-    """List the sets out of distribution, in their order."""
-    return [s for s in dict.fromkeys(row.split for row in results) if s.startswith("ood/")]
 
 
 def points(results: Results, split: str) -> list[Point]:
@@ -158,9 +127,8 @@ def findings(results: Results, run: Mapping[str, Any]) -> list[str]:
 
 
 def _over(row: Row) -> str:
-    sure = row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
     difference = bracket(row, sign=True)
-    if not sure:
+    if not is_apart(row):
         return f"{difference}, not to be told from"
     return f"{difference}, {'above' if (row.value or 0) > 0 else 'below'}"
 

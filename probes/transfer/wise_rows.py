@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from probes.results import Row
 from probes.transfer.classifier import Predictions
 from probes.transfer.contrasts import over_rows
@@ -41,6 +43,19 @@ def best_alpha(found: Curve, dev: EvaluationSet) -> float:
     return min(found, key=lambda alpha: (-right(alpha), abs(alpha - DEFAULT_ALPHA), alpha))
 
 
+def distinct(runs: Mapping[int, Found]) -> dict[int, Found]:
+    """Leave out runs that answer as one before them does: one classifier that several share."""
+    kept: dict[int, Found] = {}
+    for run, found in runs.items():
+        same = (
+            all(np.array_equal(found[name].logits, of[name].logits) for name in found)
+            for of in kept.values()
+        )
+        if not any(same):
+            kept[run] = found
+    return kept
+
+
 def curve_rows(
     found: Curve, ends: Mapping[str, str], sets: Sequence[EvaluationSet], fixed: Mapping[str, Any]
 ) -> Iterator[Row]:
@@ -62,7 +77,7 @@ def curve_rows(
     """
     for alpha, runs in found.items():
         of = {**ends, "alpha": alpha}
-        answered = Answered("wise", of, runs)
+        answered = Answered("wise", of, distinct(runs))
         yield from rows_of(answered, sets, fixed)
         yield from _over_ends(answered, found, sets, fixed)
         together = {
@@ -72,7 +87,7 @@ def curve_rows(
             }
             for run, answers in runs.items()
         }
-        yield from rows_of(Answered("output-ensemble", of, together), sets, fixed)
+        yield from rows_of(Answered("output-ensemble", of, distinct(together)), sets, fixed)
 
 
 def chosen_rows(
@@ -83,7 +98,7 @@ def chosen_rows(
     fixed: Mapping[str, Any],
 ) -> Iterator[Row]:
     """Make the rows of the alpha that dev chose, of the method ``wise-dev``; as `curve_rows`."""
-    answered = Answered("wise-dev", {**ends, "alpha": chosen}, found[chosen])
+    answered = Answered("wise-dev", {**ends, "alpha": chosen}, distinct(found[chosen]))
     yield from rows_of(answered, sets, fixed)
     yield from _over_ends(answered, found, sets, fixed)
 

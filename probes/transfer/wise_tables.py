@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from probes.report.plates import Grid
 from probes.results import Results, Row
-from probes.transfer.tables import SCORES, cell, heading, laid_out, mean_cell
+from probes.transfer.tables import SCORES, cell, heading, laid_out, mean_cell, shifts_of
 from probes.transfer.wise import DEFAULT_ALPHA
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def alpha_of(row: Row) -> float:
 
 def _grid(rows: Results, metric: str, run: Mapping[str, Any]) -> Grid:
     splits = list(dict.fromkeys(row.split for row in rows))
-    shifts = [split for split in splits if split.startswith("ood/")]
+    shifts = shifts_of(rows)
     heads = ["", *map(heading, splits), *(["OOD mean"] if len(shifts) > 1 else [])]
     lines = [(name, own) for name, own in _lines(rows, run) if own]
     cells = []
