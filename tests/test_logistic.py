@@ -1,6 +1,7 @@
 """Logistic regression: the optimum is scikit-learn's, and nothing that should not matter does."""
 
 import math
+import statistics
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from probes.diagnostic.curvature import (
     class_curvature,
     probabilities,
 )
-from probes.diagnostic.descent import Descent
+from probes.diagnostic.descent import MEMORY, SCALES, Descent
 from probes.diagnostic.logistic import fit_logistic
 from probes.diagnostic.softmax import log_loss
 from probes.errors import InputError
@@ -283,6 +284,63 @@ def test_descent_minimises_a_quadratic_in_few_steps():
         x = descent.point
         descent.receive(0.5 * float(x @ H @ x), H @ x)
     assert descent.value < 1e-10
+
+
+def _two_loops(pairs, gradient, precondition):
+    """Nocedal (1980), as textbooks have it."""
+    q, weights = gradient.clone(), []
+    for s, y in reversed(pairs):
+        weights.append((s @ q) / (s @ y))
+        q -= weights[-1] * y
+    scales = [float((s @ y) / (y @ precondition(y))) for s, y in pairs[-SCALES:]]
+    r = precondition(q) * (statistics.median(scales) if scales else 1)
+    for (s, y), weight in zip(pairs, reversed(weights), strict=True):
+        r += (weight - (y @ r) / (s @ y)) * s
+    return r
+
+
+def test_descent_goes_where_the_two_loops_say():
+    generator = torch.Generator().manual_seed(0)
+    A = torch.randn(60, 60, dtype=torch.float64, generator=generator)
+    H = A @ A.T / 60 + 0.01 * torch.eye(60, dtype=torch.float64)
+    P = torch.linalg.inv(torch.diag(H.diagonal()) + 0.1 * H)
+
+    def grad(x):
+        return H @ x + 4 * x**3
+
+    descent = Descent(torch.ones(60, dtype=torch.float64), lambda g: P @ g)
+    pairs, last, compared = [], None, 0
+    for _ in range(3 * MEMORY):
+        x = descent.point
+        if not descent.receive(float(0.5 * x @ H @ x + (x**4).sum()), grad(x)):
+            continue
+        if last is not None:
+            pairs = [*pairs, (x - last, grad(x) - grad(last))][-MEMORY:]
+        if float(grad(x).norm()) < 1e-6:
+            break
+        expected = -_two_loops(pairs, grad(x), lambda g: P @ g)
+        torch.testing.assert_close(descent.point - x, expected, rtol=1e-9, atol=1e-12)
+        last, compared = x, compared + 1
+    assert compared > MEMORY
+
+
+def test_descent_goes_faster_with_the_curvature_of_a_similar_function():
+    generator = torch.Generator().manual_seed(0)
+    A = torch.randn(30, 4, dtype=torch.float64, generator=generator)
+    H = A @ A.T  # steep along four directions that the preconditioner does not know
+
+    def minimise(shift, known=()):
+        hessian = H + shift * torch.eye(30, dtype=torch.float64)
+        descent, n = Descent(torch.ones(30, dtype=torch.float64), lambda g: g, known), 0
+        while not descent.value < 1e-10:
+            x, n = descent.point, n + 1
+            descent.receive(0.5 * float(x @ hessian @ x), hessian @ x)
+        return descent, n
+
+    first, _ = minimise(1.0)
+    _, n_alone = minimise(0.5)
+    _, n_with = minimise(0.5, [(s, y - 0.5 * s) for s, y in first.recent])
+    assert n_with < 0.7 * n_alone, (n_with, n_alone)
 
 
 @pytest.mark.parametrize(

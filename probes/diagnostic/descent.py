@@ -1,25 +1,29 @@
 """L-BFGS as a conversation: it asks for one point at a time, and whoever evaluates may batch.
 
 Nocedal (1980), on top of a preconditioner whose scale follows the pairs; line search by safeguarded
-quadratic interpolation under Armijo's condition.
+quadratic interpolation under Armijo's condition. The recursion over the pairs is done on their
+inner products (the compact form of Byrd, Nocedal & Schnabel 1994): two products with one matrix a
+step, whatever the number of pairs.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 MEMORY = 40
-"""Pairs kept. One costs as much as a pass over four rows."""
+"""Pairs kept."""
 
 SCALES = 7
 """Recent pairs whose median sᵀy / yᵀP⁻¹y scales the inverse of the preconditioner P. Of the last
 pair alone it jumps; without it, an approximation that is too small by a half overshoots forever."""
+
+RECENT = 10
+"""Pairs at hand for a similar function."""
 
 WINDOW = 5
 """Steps over which the rate of convergence is taken."""
@@ -28,15 +32,72 @@ NOISE = 2e-7
 """Relative error of an objective made of fp32 logits: below it no increase is believed."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Pair:
-    """A step s, the change y of the gradient along it, and P⁻¹ y."""
+class _Pairs:
+    """Steps s, the changes y of the gradient along them, and P⁻¹ y: the last ones.
 
-    s: Tensor
-    y: Tensor
-    solved: Tensor
-    rho: float
-    scale: float
+    With R the inner products s_i · y_j, i not younger than j, and B those of y_i and P⁻¹ y_j, the
+    two loops of the recursion are two triangular systems in R.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        self._rows = like.new_empty(0, 2, len(like))  # s and P⁻¹ y of each pair
+        self._R = torch.zeros(MEMORY, MEMORY, dtype=torch.float64)
+        self._B = torch.zeros(MEMORY, MEMORY, dtype=torch.float64)
+        self._order: list[int] = []  # rows, the oldest pair's first
+        self._scales: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._order.clear()
+        self._scales.clear()
+
+    def add(self, s: Tensor, y: Tensor, solved: Tensor) -> None:
+        """Take a pair, unless the function is not convex along it."""
+        sy, yy = float(s @ y), float(y @ solved)
+        if not (sy > 1e-10 * float(s.norm()) * float(y.norm()) and yy > 0):
+            return
+        row = self._free_row()
+        self._rows[row, 0], self._rows[row, 1] = s, solved
+        self._order.append(row)
+        self._scales = [*self._scales[1 - SCALES :], sy / yy]
+        ry, by = self._products(y)
+        self._R[: len(ry), row] = ry
+        self._B[: len(by), row] = self._B[row, : len(by)] = by
+
+    def solve(self, gradient: Tensor, solved: Tensor) -> Tensor:
+        """Apply the inverse Hessian to a gradient, given P⁻¹ of it."""
+        if not self._order:
+            return solved.clone()
+        scale = statistics.median(self._scales)
+        order = torch.tensor(self._order)
+        R = self._R[order][:, order].triu()
+        sg, yg = (part[order] for part in self._products(gradient))
+        first = torch.linalg.solve_triangular(R, sg[:, None], upper=True)[:, 0]
+        rest = R.diagonal() * first - scale * (yg - self._B[order][:, order] @ first)
+        second = torch.linalg.solve_triangular(R.T, rest[:, None], upper=False)[:, 0]
+        weights = torch.empty(len(order), 2, dtype=torch.float64)
+        weights[order] = torch.stack([second, -scale * first], 1)
+        return torch.addmv(solved, self._flat().T, weights.flatten().to(solved.device), beta=scale)
+
+    def _products(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        products = (self._flat() @ vector).view(-1, 2).cpu()
+        return products[:, 0], products[:, 1]
+
+    def _flat(self) -> Tensor:
+        return self._rows[: len(self._order)].flatten(0, 1)
+
+    def _free_row(self) -> int:
+        n = len(self._order)
+        if n == MEMORY:
+            return self._order.pop(0)
+        if n == len(self._rows):
+            more = self._rows.new_empty(min(MEMORY, max(8, 2 * n)), *self._rows.shape[1:])
+            more[:n] = self._rows
+            self._rows = more
+        return n
 
 
 class Descent:
@@ -48,6 +109,9 @@ class Descent:
         Where to begin, fp64.
     precondition : callable
         From a flat gradient to an approximate Newton step's negative; symmetric, positive.
+    known : sequence of pairs of Tensor
+        Steps, flat, and the changes of the gradient along them, such as a similar function's
+        `recent`.
 
     Attributes
     ----------
@@ -65,17 +129,27 @@ class Descent:
         Infinite until there are so many steps, or while the gain is growing.
     stuck : bool
         No step along the direction is an improvement: rounding has the last word.
+    recent : list of pairs of Tensor
+        The last steps, and the changes of the gradient along them.
     """
 
-    def __init__(self, start: Tensor, precondition: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self,
+        start: Tensor,
+        precondition: Callable[[Tensor], Tensor],
+        known: Sequence[tuple[Tensor, Tensor]] = (),
+    ) -> None:
         self.point = self.best = start
         self.value = self.promise = self.remaining = math.inf
         self.stuck = False
         self._precondition = precondition
-        self._pairs: list[_Pair] = []
+        self._pairs = _Pairs(start.flatten())
         self._values: list[float] = []
         self._direction = self._gradient = self._solved = torch.zeros_like(start).flatten()
         self._slope, self._step = 0.0, 1.0
+        self.recent = list(known)[-RECENT:]
+        for s, y in known:
+            self._pairs.add(s, y, precondition(y))
 
     def receive(self, value: float, gradient: Tensor) -> bool:
         """Take value and gradient at `point`, and set `point` anew.
@@ -100,12 +174,17 @@ class Descent:
         solved = self._precondition(g)
         if self._values:
             step = (self.point - self.best).flatten()
-            self._remember(step, g - self._gradient, solved - self._solved)
+            self._pairs.add(step, g - self._gradient, solved - self._solved)
+            self.recent = [*self.recent[1 - RECENT :], (step, g - self._gradient)]
         self.best, self.value, self._gradient, self._solved = self.point, value, g, solved
         self._values.append(value)
         self._turn()
         self.remaining = max(self.promise, self._extrapolated())
         return True
+
+    def settle(self) -> None:
+        """Give back what only further steps need; `recent` stays."""
+        self._pairs = _Pairs(self._gradient[:0])
 
     def _extrapolated(self) -> float:
         values = self._values
@@ -124,7 +203,7 @@ class Descent:
         least = -slope * t * t / (2 * rise) if math.isfinite(rise) and rise > 0 else 0.0
         self._step = min(max(least, 0.1 * t), 0.5 * t)
         if self._step < 1e-8:
-            if not self._pairs:
+            if not len(self._pairs):
                 self.stuck = True
             self._pairs.clear()
             self._turn()
@@ -132,27 +211,11 @@ class Descent:
         self._go()
         return False
 
-    def _remember(self, s: Tensor, y: Tensor, solved: Tensor) -> None:
-        sy, yy = float(s @ y), float(y @ solved)
-        if sy > 1e-10 * float(s.norm()) * float(y.norm()) and yy > 0:
-            pair = _Pair(s, y, solved, 1 / sy, sy / yy)
-            self._pairs = [*self._pairs[1 - MEMORY :], pair]
-
     def _turn(self) -> None:
-        """Choose a direction from `best`: the two-loop recursion, P⁻¹ applied by linearity."""
-        q, solved = self._gradient.clone(), self._solved.clone()
-        weights = []
-        for pair in reversed(self._pairs):
-            weight = pair.rho * float(pair.s @ q)
-            weights.append(weight)
-            q -= weight * pair.y
-            solved -= weight * pair.solved
-        if self._pairs:
-            solved *= statistics.median(pair.scale for pair in self._pairs[-SCALES:])
-        for pair, weight in zip(self._pairs, reversed(weights), strict=True):
-            solved += (weight - pair.rho * float(pair.y @ solved)) * pair.s
+        """Choose a direction from `best`."""
+        solved = self._pairs.solve(self._gradient, self._solved)
         slope = -float(self._gradient @ solved)
-        if not slope < 0 and self._pairs:
+        if not slope < 0 and len(self._pairs):
             self._pairs.clear()
             self._turn()
             return

@@ -189,7 +189,8 @@ def _solve(data: _Data, chains: list[list[_Problem]], max_evaluations: int) -> N
             for k, weaker in enumerate(chain):
                 if k > 0 and not weaker.begun and chain[k - 1].handed_over:
                     point = _ahead(chain[:k])
-                    weaker.begin(data, point[:, :-1], point[:, -1])
+                    known = chain[k - 1].curvature_at(weaker.penalty)
+                    weaker.begin(data, point[:, :-1], point[:, -1], known)
 
 
 def _receive(data: _Data, group: list[_Problem], loss: Loss, max_evaluations: int) -> None:
@@ -240,8 +241,14 @@ class _Problem:
         self.n_evaluations = 0
         self.auxiliary = place[1] < 0
 
-    def begin(self, data: _Data, W: Tensor, b: Tensor) -> None:
-        """Start from (W, b), with the curvature there."""
+    def begin(
+        self,
+        data: _Data,
+        W: Tensor,
+        b: Tensor,
+        known: Sequence[tuple[Tensor, Tensor]] = (),
+    ) -> None:
+        """Start from (W, b), with the curvature there and along steps that are known."""
         self.begun = self.running = True
         self.mean = data.mean
         curvature = self._curvature(data, W, b)
@@ -251,7 +258,14 @@ class _Problem:
             coef, intercept = curvature.solve(grad[:, :-1], grad[:, -1])
             return torch.cat([coef, intercept[:, None]], 1).flatten()
 
-        self.descent = Descent(torch.cat([W, b[:, None]], 1), precondition)
+        self.descent = Descent(torch.cat([W, b[:, None]], 1), precondition, known)
+
+    def curvature_at(self, penalty: float) -> list[tuple[Tensor, Tensor]]:
+        """Its last steps, with the changes of the gradient that another penalty would have seen."""
+        weights = torch.ones_like(self.descent.best)
+        weights[:, -1] = 0
+        change = (penalty - self.penalty) * weights.flatten()
+        return [(s, y + change * s) for s, y in self.descent.recent]
 
     def _curvature(self, data: _Data, W: Tensor, b: Tensor) -> KroneckerCurvature | BlockCurvature:
         n, d = data.X.shape
@@ -279,6 +293,8 @@ class _Problem:
             self.handed_over = True
         if self.auxiliary and self.handed_over:
             self.running = False
+        if not self.running:
+            self.descent.settle()
 
     def _gap(self, loss: Loss, j: int, value: float) -> float:
         """F minus a value of the dual, see the notes of `fit_logistic`."""
