@@ -89,6 +89,26 @@ def task_options(name: str) -> type[TaskOptions]:
     return found
 
 
+def task_name(options: Any) -> str | None:
+    """Find the name under which the class of some options is registered.
+
+    Parameters
+    ----------
+    options : object
+        Such as an instance of what `task_options` gives; its own ``name``, if it has one, counts.
+
+    Returns
+    -------
+    str or None
+        None where no task has that class.
+    """
+    own = getattr(options, "name", None)
+    if own is not None:
+        return str(own)
+    value = f"{type(options).__module__}:{type(options).__qualname__}"
+    return next((name for name, entry in find_tasks().items() if entry.value == value), None)
+
+
 def load_tasks(name: str, **options: Any) -> Sequence[Task]:
     """Load a registered task, one `Task` a labelling.
 

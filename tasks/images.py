@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from probes_tasks.cells import split_of
+from probes_tasks.classes import ClassNames, check_use
 from probes_tasks.corruptions import Corruption, check_corruption, corrupt
 from probes_tasks.image_source import ImageSource, read_images
-from probes_tasks.parts import named_splits
+from probes_tasks.parts import named_splits, row_splits
 from probes_tasks.rows import Rows, Source
 from probes_tasks.splits import (
     check_draw,
@@ -72,6 +72,14 @@ class ImageSet:
     group_of_name: str | None = None
     """Of files: a regular expression with one pair of brackets. What they match in a file's name
     is its group; cat-17-crop2.png and cat-17-crop3.png are of one with '(.*)-crop'."""
+
+    classes: tuple[str, ...] = ()
+    """Which classes to keep, and what to call them: cat, or car=automobile. The others are left
+    out, counted. By default all, as they are."""
+
+    as_test: bool = False
+    """Nothing is to be learnt from these data: their test split is asked alone, where there is none
+    their dev split, and all of data without splits. A set out of distribution is read so."""
 
     limit: int | None = None
     """About how many training images to keep, in whole groups drawn by seed; dev and test stay
@@ -142,6 +150,7 @@ class ImageSet:
 
     def _check(self) -> None:
         check_draw(self.limit, self.seed)
+        check_use(self.as_test, self.classes, self.kind, [self.dev, self.test])
         if self.kind not in get_args(Kind):
             raise unknown("kind of images", self.kind, get_args(Kind))
         if self.corrupted not in get_args(Corrupted):
@@ -187,9 +196,14 @@ class _Corpus:
     n_parts: int = 0
     n_out: int = 0
 
+    def __post_init__(self) -> None:
+        self.classes = ClassNames(self.options.classes)
+
     def parts_of(self, main: ImageSource) -> dict[Split, _Part]:
         """Call the parts of the data by our names of splits, and say what is left out."""
-        chosen, notes, self.n_out = named_splits(main.source, main.label)
+        chosen, notes, self.n_out = named_splits(
+            main.source, main.label, as_test=self.options.as_test
+        )
         self.notes += notes
         names = {id(rows): name for name, rows in main.source.parts.items()}
         return {
@@ -201,17 +215,25 @@ class _Corpus:
         """Add the images of one part of the data."""
         options, rows, images = self.options, part.rows, part.images
         self.n_parts += 1
-        self.names += part.names
-        for k, name in enumerate(images.names):
+        splits = row_splits(rows, split, options.split, as_test=options.as_test)
+        for k, named in enumerate(splits):
+            if named is None:
+                continue
+            labels = [self.classes.call(self._label(rows, k, name)) for name in self.label]
+            if options.classes and all(label is None for label in labels):
+                continue  # it need not be decoded
+            self.names.append(part.names[k])
             self.images.append((images, k))
-            self.splits.append(split if options.split is None else split_of(rows, k, options.split))
-            self.groups.append(self._group(rows, k, name))
-        for name in self.label:
-            column = self.labels.setdefault(name, [])
-            for k in range(len(images)):
-                value = None if rows.is_empty(k, name) else rows.value(k, name)
-                real = options.kind == "real" and value is not None
-                column.append(rows.real(k, name, value) if real else value)
+            self.splits.append(named)
+            self.groups.append(self._group(rows, k, images.names[k]))
+            for name, label in zip(self.label, labels, strict=True):
+                self.labels.setdefault(name, []).append(label)
+
+    def _label(self, rows: Rows, k: int, name: str) -> Any:
+        if rows.is_empty(k, name):
+            return None
+        value = rows.value(k, name)
+        return rows.real(k, name, value) if self.options.kind == "real" else value
 
     def _group(self, rows: Rows, k: int, name: str) -> str:
         options = self.options
@@ -228,6 +250,7 @@ class _Corpus:
 
     def tasks(self, main: ImageSource) -> tuple[Task, ...]:
         """Cut, sample and order what was found; make the tasks."""
+        self.classes.require_all(main.source.title)
         options = self.options
         clean = Images(self.names, [_reader(images, k) for images, k in self.images])
         digests = np.array(clean.digests, dtype=object)
@@ -246,11 +269,13 @@ class _Corpus:
         if options.corruption is not None:
             images = self._corrupted(images, splits[order])
         self.notes += found
+        self.classes.tell(counts, self.notes)
         columns = [
             (name, label_column(self.labels[name], options.kind)[order]) for name in self.label
         ]
         for name, labels in columns:
-            check_labels(labels, splits[order], name, options.path)
+            needed = ("test",) if options.as_test else SPLITS
+            check_labels(labels, splits[order], name, options.path, needed)
         return tuple(
             image_task(
                 images,
@@ -302,7 +327,8 @@ class _Corpus:
 
     def _cut(self, digests: list[str]) -> tuple[np.ndarray, list[str]]:
         options = self.options
-        missing = [split for split in SPLITS if split not in set(self.splits)]
+        given = set(self.splits)
+        missing = [] if options.as_test else [s for s in SPLITS if s not in given]
         if "train" in missing:
             raise InputError(f"{options.path}: no image is in train; give images to train on")
         is_named = options.group is not None or options.group_of_name is not None

@@ -178,7 +178,11 @@ def count_duplicates(
 
 
 def check_labels(
-    labels: npt.NDArray[Any], splits: npt.NDArray[np.str_], labelling: str, source: str
+    labels: npt.NDArray[Any],
+    splits: npt.NDArray[np.str_],
+    labelling: str,
+    source: str,
+    needed: Sequence[Split] = SPLITS,
 ) -> None:
     """Refuse a labelling of which nothing can be learnt or nothing can be asked.
 
@@ -190,6 +194,8 @@ def check_labels(
         The split of each unit.
     labelling, source : str
         What the labels say and where they come from, for the message.
+    needed : sequence of Split
+        Which must be there.
 
     Raises
     ------
@@ -199,7 +205,7 @@ def check_labels(
     """
     real = labels.dtype != object
     asked = ~np.isnan(labels) if real else np.array([v is not None for v in labels], dtype=bool)
-    for split in SPLITS:
+    for split in needed:
         if not (asked & (splits == split)).any():
             raise InputError(
                 f"labelling {labelling!r} of {source}: no unit of the {split} split carries a "

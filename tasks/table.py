@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from probes_tasks.cells import SpanColumns, joined_words, labels_of, raw_text, split_of
-from probes_tasks.parts import named_splits
+from probes_tasks.cells import SpanColumns, joined_words, labels_of, raw_text
+from probes_tasks.classes import ClassNames, check_use
+from probes_tasks.parts import named_splits, row_splits
 from probes_tasks.rows import Rows, Source, read_table
 from probes_tasks.splits import (
     check_draw,
@@ -105,6 +106,14 @@ class Table:
     """Column of what must not be divided between splits, such as a document; without it, the
     text."""
 
+    classes: tuple[str, ...] = ()
+    """Which classes to keep, and what to call them: cat, or car=automobile. The others are left
+    out, counted. By default all, as they are."""
+
+    as_test: bool = False
+    """Nothing is to be learnt from these data: their test split is asked alone, where there is none
+    their dev split, and all of data without splits. A set out of distribution is read so."""
+
     limit: int | None = None
     """About how many training texts to keep, in whole groups drawn by seed; dev and test stay
     whole."""
@@ -130,7 +139,7 @@ class Table:
         wanted += [column for span in self._spans() for column in span.names]
         wanted += [column for column in (self.split, self.group) if column is not None]
         main = read_table(self.path, wanted, names=self.columns, config=self.config)
-        parts, notes, n_out = named_splits(main, self.label)
+        parts, notes, n_out = named_splits(main, self.label, as_test=self.as_test)
         more: tuple[tuple[Split, str | None], ...] = (("dev", self.dev), ("test", self.test))
         for split, path in more:
             if path is not None:
@@ -156,6 +165,7 @@ class Table:
 
     def _check(self) -> None:
         check_draw(self.limit, self.seed)
+        check_use(self.as_test, self.classes, self.kind, [self.dev, self.test])
         for what, came, known in (
             ("unit", self.unit, get_args(TextUnit)),
             ("kind", self.kind, get_args(Kind)),
@@ -210,19 +220,23 @@ class _Corpus:
     labels: dict[str, list[Any]] = field(default_factory=dict)
     parts: list[Split] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.classes = ClassNames(self.options.classes)
+
     def add(self, part: Split, rows: Rows) -> None:
         """Add the rows of one part of the data."""
         options = self.options
         labels = {name: self.labels.setdefault(name, []) for name in options.label}
         self.parts.append(part)
         known: dict[tuple[str, ...], int] = {}
-        for k in range(len(rows.numbers)):
+        for k, split in enumerate(row_splits(rows, part, options.split, as_test=options.as_test)):
+            if split is None:
+                continue
             text, words = (
                 raw_text(rows, k, options.text, options.language)
                 if options.words is None
                 else joined_words(rows, k, options.words)
             )
-            split = part if options.split is None else split_of(rows, k, options.split)
             group = "" if options.group is None else str(rows.value(k, options.group))
             spans = self._units(rows, k, text, words)
             surfaces = [text[span[0] : span[1]] for span in spans]
@@ -236,7 +250,8 @@ class _Corpus:
             self.spans += spans
             self.index += [number] * len(spans)
             for name, column in labels.items():
-                column += labels_of(rows, k, name, options.unit, options.kind, surfaces)
+                found = labels_of(rows, k, name, options.unit, options.kind, surfaces)
+                column += map(self.classes.call, found)
 
     def _units(
         self, rows: Rows, k: int, text: str, words: list[Span] | None
@@ -250,6 +265,7 @@ class _Corpus:
 
     def tasks(self, source: Source, notes: Sequence[str], n_out: int) -> tuple[Task, ...]:
         """Cut, sample and order what was read; make the tasks."""
+        self.classes.require_all(source.title)
         options, notes, version = self.options, list(notes), source.version
         if options.language is not None:
             by = tokenised_by(options.language)  # another version may find other words
@@ -267,6 +283,7 @@ class _Corpus:
         texts = [self.texts[k] for k in order]
         counts, found = count_duplicates(texts, splits[order])
         counts["left_out"] = int((~keep).sum()) + n_out
+        self.classes.tell(counts, notes)
         if not keep.all():
             notes.append(
                 f"{(~keep).sum():,} training texts are left out by the limit of {options.limit:,} "
@@ -276,7 +293,8 @@ class _Corpus:
         tasks = []
         for name in options.label:
             labels = label_column(self.labels[name], options.kind)[units]
-            check_labels(labels, splits[order][where[units]], name, options.path)
+            needed = ("test",) if options.as_test else SPLITS
+            check_labels(labels, splits[order][where[units]], name, options.path, needed)
             tasks.append(
                 Task(
                     name="table",
@@ -304,7 +322,7 @@ class _Corpus:
     def _cut(self, notes: list[str]) -> tuple[np.ndarray, list[str]]:
         options = self.options
         given = set(self.splits)
-        missing = [split for split in SPLITS if split not in given]
+        missing = [] if options.as_test else [s for s in SPLITS if s not in given]
         if "train" in missing:
             raise InputError(f"{options.path}: no row is in train; give data to train on")
         groups = text_groups(self.texts) if options.group is None else self.groups

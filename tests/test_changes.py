@@ -13,8 +13,9 @@ from commands import run
 from probes.results import Results
 from probes.transfer.calibrated import calibration_rows
 from probes.transfer.classifier import Classifier, Predictions
-from probes.transfer.evaluate import Answered, EvaluationSet, evaluation_sets
+from probes.transfer.evaluate import Answered
 from probes.transfer.examples import LabelledItems, labelled
+from probes.transfer.sets import EvaluationSet, evaluation_sets
 from probes.transfer.shifts import load_shifts
 from probes.transfer.tables import grids
 from probes.transfer.trained import classifiers, train_config

@@ -11,15 +11,11 @@ from adapting import CLASSES, classifier, nouns
 from probes.errors import InputError
 from probes.stats import interval
 from probes.transfer.classifier import Predictions
-from probes.transfer.evaluate import (
-    Answered,
-    evaluation_sets,
-    rows_of,
-    runs_interval,
-)
+from probes.transfer.evaluate import Answered, rows_of, runs_interval
 from probes.transfer.predictions import prediction_columns
 from probes.transfer.processes import Processes
 from probes.transfer.runs import answers_of
+from probes.transfer.sets import evaluation_sets
 
 FIXED = {
     **{"run": "r", "task": "nouns/noun", "task_version": "1", "model": "m", "revision": ""},

@@ -14,8 +14,8 @@ from probes.report.shell import typeset
 from probes.report.words import number
 from probes.results import Results
 from probes.transfer.classifier import Predictions
-from probes.transfer.evaluate import evaluation_sets
 from probes.transfer.linear import linear_probe
+from probes.transfer.sets import evaluation_sets
 from probes.transfer.tables import load
 from probes.transfer.trained import pairs_of, train_config
 from probes.transfer.wise import output_ensemble, wise_ft

@@ -17,7 +17,8 @@ from probes.transfer.calibration import (
     softmax_at,
 )
 from probes.transfer.classifier import Predictions
-from probes.transfer.evaluate import Answered, EvaluationSet, run_rows
+from probes.transfer.evaluate import Answered, run_rows
+from probes.transfer.sets import EvaluationSet
 
 DEV = "dev"
 

@@ -17,10 +17,11 @@ from probes.results import Row
 from probes.task import Task
 from probes.transfer.classifier import BATCH, Classifier
 from probes.transfer.distortion import feature_norm, feature_shift, head_norm, split_change
-from probes.transfer.evaluate import Answered, EvaluationSet, run_rows
+from probes.transfer.evaluate import Answered, run_rows
 from probes.transfer.examples import LabelledItems, labelled
 from probes.transfer.passes import features_of
 from probes.transfer.processes import Processes
+from probes.transfer.sets import EvaluationSet
 
 Features = dict[str, npt.NDArray[np.float32]]
 """By set."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from probes.errors import InputError, unknown
+from probes.transfer.sets import Among
 from probes.transfer.settings import Change, FinetuneConfig, Training
 
 Method = Literal["lp", "ft", "lp-ft"]
@@ -32,6 +33,9 @@ class TrainConfig:
     ood: tuple[str, ...] = ()
     """Test sets out of distribution: for each the options of the task that differ, as YAML:
     "test: other.csv", or "{corruption: noise, severity: 3}". A task may bring some of its own."""
+    among: Among = "all"
+    """Of a set out of distribution that lacks some classes, what may be answered: all classes, or
+    its own alone (as ImageNet-R and ImageNet-A are asked, which have 200 of 1,000)."""
     method: tuple[Method, ...] = ("lp", "ft", "lp-ft")
     """lp: the head is fitted, the network stays. ft: all is trained. lp-ft: the head is fitted,
     then all is trained, norms' statistics and dropout frozen."""
@@ -64,6 +68,8 @@ class TrainConfig:
         for method in self.method:
             if method not in get_args(Method):
                 raise unknown("method", method, get_args(Method))
+        if self.among not in get_args(Among):
+            raise unknown("among", self.among, get_args(Among))
         if self.head_scale not in get_args(HeadScale):
             raise unknown("head_scale", self.head_scale, get_args(HeadScale))
         for name, values in (("method", self.method), ("rates", self.rates)):

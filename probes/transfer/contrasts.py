@@ -8,7 +8,8 @@ from typing import Any
 from probes.results import Row
 from probes.stats import contrast_interval
 from probes.transfer.classifier import Predictions
-from probes.transfer.evaluate import Answered, EvaluationSet, item_row
+from probes.transfer.evaluate import Answered, item_row
+from probes.transfer.sets import EvaluationSet
 
 
 def over_rows(

@@ -19,10 +19,9 @@ from torch import Tensor
 from probes.metrics import Metric, measure
 from probes.results import Row
 from probes.stats import Interval, interval, interval_of
-from probes.task import Task
 from probes.transfer.classifier import Classifier, Predictions
-from probes.transfer.examples import LabelledItems, labelled, shifted
 from probes.transfer.robustness import mean_over_runs
+from probes.transfer.sets import EvaluationSet
 
 RUNS_LEVEL = 0.9
 """Of intervals over runs, as in the tables of Kumar et al. (2022)."""
@@ -32,59 +31,6 @@ RUNS: Mapping[str, Any] = {"over": "runs"}
 
 ITEMS_LEVEL = 0.95
 """Of intervals over items, as everywhere else here."""
-
-
-@dataclass(frozen=True, eq=False)
-class EvaluationSet:
-    """Items that a classifier is asked about.
-
-    Parameters
-    ----------
-    name : str
-        ``"dev"``, ``"test"``, or ``"ood/…"``.
-    items : LabelledItems
-        They.
-    group_kind : str
-        What is resampled: ``"sentence"``, ``"document"``, ``"image"``, …
-    """
-
-    name: str
-    items: LabelledItems
-    group_kind: str
-
-
-def evaluation_sets(
-    task: Task, shifts: Mapping[str, Task], classes: Sequence[str]
-) -> list[EvaluationSet]:
-    """Lay out what is asked: dev and test of the task, and the test of each shift.
-
-    Parameters
-    ----------
-    task : Task
-        In distribution.
-    shifts : mapping of str to Task
-        Out of distribution, by name.
-    classes : sequence of str
-        In the classifier's order.
-
-    Returns
-    -------
-    list of EvaluationSet
-        In that order.
-
-    Raises
-    ------
-    InputError
-        If a set is empty, or a shift has other classes.
-    """
-    sets = [
-        EvaluationSet(split, labelled(task, split, classes), task.group_kind)
-        for split in ("dev", "test")
-    ]
-    return sets + [
-        EvaluationSet(f"ood/{name}", shifted(other, classes), other.group_kind)
-        for name, other in shifts.items()
-    ]
 
 
 def answer(classifier: Classifier, X: Tensor, n_cut: int) -> Predictions:

@@ -114,7 +114,8 @@ def labelled(task: Task, split: Split, classes: Sequence[str]) -> LabelledItems:
         there = sorted(set(task.labels[rows].tolist()))
         raise InputError(
             f"{title}: no label of the {split} split is a class of the classifier; it has "
-            f"{', '.join(classes)}, the labels are {', '.join(there)}; give the same names"
+            f"{', '.join(classes)}, the labels are {', '.join(there)}; call them by the same names "
+            "(option classes: car=automobile)"
         )
     surfaces = task.surfaces
     names = [surfaces[row] for row in rows]
@@ -149,7 +150,8 @@ def shifted(task: Task, classes: Sequence[str]) -> LabelledItems:
         strange = sorted(set(task.labels[rows].tolist()) - set(classes))
         raise InputError(
             f"{found.title}: the labels {', '.join(strange)} are no classes of the classifier, "
-            f"which has {', '.join(classes)}; give the same names, or leave those items out"
+            f"which has {', '.join(classes)}; call them by the same "
+            "names, or leave them out (option classes: car=automobile)"
         )
     return found
 

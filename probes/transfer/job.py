@@ -28,13 +28,7 @@ from probes.transfer.checkpoint import digest_of_tensors
 from probes.transfer.classifier import Classifier
 from probes.transfer.config import Method, TrainConfig
 from probes.transfer.contrasts import over_rows
-from probes.transfer.evaluate import (
-    Answered,
-    EvaluationSet,
-    answer,
-    evaluation_sets,
-    rows_of,
-)
+from probes.transfer.evaluate import Answered, answer, rows_of
 from probes.transfer.examples import class_names, labelled
 from probes.transfer.finetune import seconds_a_step
 from probes.transfer.linear import CS, linear_probe, with_fresh_scale
@@ -50,6 +44,7 @@ from probes.transfer.runs import (
     write_answers,
 )
 from probes.transfer.saved import ABOUT
+from probes.transfer.sets import EvaluationSet, evaluation_sets, notes_of_sets
 from probes.transfer.shifts import load_shifts, notes_of
 from probes.transfer.stepping import Diverged
 from probes.transfer.train_page import write_page
@@ -128,10 +123,10 @@ def run_train(config: TrainConfig, progress: Progress | None = None) -> Results 
 def _run(config: TrainConfig, processes: Processes, progress: Progress) -> Results | None:
     task, shifts = load_shifts(config.task, config.ood)
     classes = class_names(task)
-    sets = evaluation_sets(task, shifts, classes)
+    sets = evaluation_sets(task, shifts, classes, config.among)
     start = _start(config, task, classes)
     before = Before(start, task, sets, processes)
-    notes = notes_of(task, shifts)
+    notes = [*notes_of(task, shifts), *notes_of_sets(sets, classes)]
     for note in notes:
         progress.say(note)
     setting = _Setting(config, task, sets, start, before, notes, processes, progress)

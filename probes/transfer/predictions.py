@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from probes.transfer.classifier import Predictions
-from probes.transfer.evaluate import Answered, EvaluationSet
+from probes.transfer.evaluate import Answered
+from probes.transfer.sets import EvaluationSet
 
 PREDICTIONS = (
     *("method", "seed", "set", "item", "name", "group"),

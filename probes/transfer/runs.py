@@ -18,10 +18,11 @@ from probes.task import Task
 from probes.transfer.changes import Before, Changes, Features
 from probes.transfer.checkpoint import FILE
 from probes.transfer.classifier import BATCH, Classifier, Predictions
-from probes.transfer.evaluate import EvaluationSet, answer
+from probes.transfer.evaluate import answer
 from probes.transfer.finetune import History, finetune
 from probes.transfer.passes import features_of
 from probes.transfer.processes import Processes
+from probes.transfer.sets import EvaluationSet
 from probes.transfer.settings import FinetuneConfig
 from probes.transfer.stepping import Diverged
 
@@ -180,11 +181,11 @@ def write_answers(
 
 
 def read_answers(folder: Path, sets: Sequence[EvaluationSet]) -> dict[str, Predictions]:
-    """Read what `write_answers` wrote: the answers."""
+    """Read what `write_answers` wrote: the answers, of those that each set allows."""
     with safe_open(folder / ANSWERS, framework="pt") as file:
         cut = json.loads(file.metadata()["n_cut"])
         return {
-            part.name: Predictions(file.get_tensor(part.name).numpy(), cut[part.name])
+            part.name: part.allowed(Predictions(file.get_tensor(part.name).numpy(), cut[part.name]))
             for part in sets
         }
 

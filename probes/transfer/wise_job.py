@@ -16,11 +16,12 @@ from probes.files import sealed, unsealed, write_whole
 from probes.results import Results, Row
 from probes.transfer.begun import digest_of_items, require_same
 from probes.transfer.classifier import Classifier
-from probes.transfer.evaluate import Answered, EvaluationSet, evaluation_sets, rows_of
+from probes.transfer.evaluate import Answered, rows_of
 from probes.transfer.examples import class_names
 from probes.transfer.passes import score
 from probes.transfer.processes import Processes
 from probes.transfer.runs import ANSWERS, answers_of, read_answers, write_answers
+from probes.transfer.sets import EvaluationSet, evaluation_sets, notes_of_sets
 from probes.transfer.shifts import load_shifts, notes_of
 from probes.transfer.soups import greedy_soup, uniform_soup
 from probes.transfer.trained import METHODS, Pair, pairs_of, train_config
@@ -123,7 +124,7 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
     train = train_config(config.run)
     task, shifts = load_shifts(train.task, train.ood)
     classes = class_names(task)
-    sets = evaluation_sets(task, shifts, classes)
+    sets = evaluation_sets(task, shifts, classes, train.among)
     pairs = pairs_of(config.run, config.first, config.second)
     begun = {
         "classifiers": {str(pair.run): pair.digests() for pair in pairs},
@@ -170,7 +171,7 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
         "classes": list(classes),
         "sets": {part.name: part.items.title for part in sets},
         "n": {part.name: len(part.items) for part in sets},
-        "notes": [*notes_of(task, shifts), *notes],
+        "notes": [*notes_of(task, shifts), *notes_of_sets(sets, classes), *notes],
     }
     write_run(setting.out, results, about)
     write_page(setting.out)

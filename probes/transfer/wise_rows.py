@@ -10,7 +10,8 @@ import numpy as np
 from probes.results import Row
 from probes.transfer.classifier import Predictions
 from probes.transfer.contrasts import over_rows
-from probes.transfer.evaluate import Answered, EvaluationSet, rows_of
+from probes.transfer.evaluate import Answered, rows_of
+from probes.transfer.sets import EvaluationSet
 from probes.transfer.wise import DEFAULT_ALPHA, output_ensemble
 
 Found = dict[str, Predictions]

@@ -1,0 +1,238 @@
+"""Sets out of distribution: other data, asked whole, under the names of the classes learnt."""
+
+import json
+
+import datasets
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from adapting import CLASSES, nouns
+from commands import run
+from probes.errors import InputError
+from probes.registry import load_task, task_options
+from probes.results import Results
+from probes.transfer.classifier import Predictions
+from probes.transfer.examples import class_names
+from probes.transfer.runs import read_answers, write_answers
+from probes.transfer.sets import evaluation_sets
+from probes.transfer.shifts import load_shifts, notes_of
+
+
+def write(path, rows, header="text,kind"):
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return str(path)
+
+
+@pytest.fixture
+def home(tmp_path):
+    pairs = [
+        (f"the {'cat' if k % 2 else 'car'} no {k}", "cat" if k % 2 else "car") for k in range(40)
+    ]
+    return write(tmp_path / "home.csv", [f"{text},{kind}" for text, kind in pairs])
+
+
+def table(path, **more):
+    return task_options("table")(path=path, label=("kind",), **more)
+
+
+def test_other_data_are_asked_whole_where_they_have_no_splits(home, tmp_path):
+    other = write(
+        tmp_path / "b.csv",
+        [f"a {('car', 'cat')[k % 2]} in {k},{('car', 'cat')[k % 2]}" for k in range(11)],
+    )
+    task, shifts = load_shifts(table(home), [f"path: {other}", f"test: {other}, title: same"])
+    whole, same = shifts.values()
+    assert list(shifts) == [f"path: {other}", "same"]
+    assert whole.splits.tolist() == ["test"] * 11 and whole.labels.tolist().count("car") == 6
+    asked = same.splits == "test"
+    assert [same.texts[k] for k in same.text_index[asked]] == [*whole.texts]
+    assert same.labels[asked].tolist() == whole.labels.tolist()
+    assert "cut" not in " ".join(whole.notes)
+    assert [part.name for part in evaluation_sets(task, shifts, class_names(task))][2:] == [
+        f"ood/path: {other}",
+        "ood/same",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected", "words"),
+    [
+        ({"train": 6, "validation": 4, "test": 5}, 5, ()),
+        ({"train": 6, "validation": 4}, 4, ("the dev split is asked",)),
+        ({"train": 6}, 6, ()),
+        ({"test": 3}, 3, ()),
+        ({"odd": 3}, 3, ()),
+    ],
+)
+def test_of_a_data_set_its_test_split_is_asked_else_dev_else_all(
+    home, tmp_path, parts, expected, words
+):
+    sets = {
+        name: datasets.Dataset.from_dict(
+            {
+                "text": [f"{name} {k}" for k in range(n)],
+                "kind": ["cat", "car"] * (n // 2) + ["cat"] * (n % 2),
+            }
+        )
+        for name, n in parts.items()
+    }
+    datasets.DatasetDict(sets).save_to_disk(tmp_path / "set")
+    _, shifts = load_shifts(table(home), [f"{{path: {tmp_path / 'set'}}}"])
+    (found,) = shifts.values()
+    assert found.n_units == expected and set(found.splits) == {"test"}
+    assert found.counts["left_out"] == sum(parts.values()) - expected
+    assert all(any(word in note for note in found.notes) for word in words)
+
+
+def test_splits_that_say_neither_are_refused(home, tmp_path):
+    one = datasets.Dataset.from_dict({"text": ["a", "b"], "kind": ["cat", "car"]})
+    datasets.DatasetDict({"train": one, "odd": one}).save_to_disk(tmp_path / "set")
+    with pytest.raises(InputError, match="splits train, odd, and none of them says test or dev"):
+        load_shifts(table(home), [f"path: {tmp_path / 'set'}"])
+
+
+def test_of_a_column_of_splits_one_is_asked(tmp_path):
+    rows = [f"a {k},{('cat', 'car')[k % 2]},{('train', 'dev', 'test')[k % 3]}" for k in range(30)]
+    path = write(tmp_path / "c.csv", rows, "text,kind,part")
+    (task,) = table(path, split="part", as_test=True).load()
+    assert [*task.texts] == [f"a {k}" for k in range(2, 30, 3)]
+    no_test = write(
+        tmp_path / "d.csv", [row for row in rows if not row.endswith("test")], "text,kind,part"
+    )
+    (task,) = table(no_test, split="part", as_test=True).load()
+    assert [*task.texts] == [f"a {k}" for k in range(1, 30, 3)]
+
+
+def test_images_out_of_distribution_are_read_the_same_way(tmp_path):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 255, (30, 8, 8, 3), dtype=np.uint8)
+    kinds = np.array(["automobile", "cat"] * 15)
+    np.savez(tmp_path / "home.npz", images=images, labels=kinds)
+    for k, kind in enumerate(["car", "monkey", "cat"] * 3):
+        folder = tmp_path / "other" / "test" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = images[0] if k == 0 else random.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / f"{k}.png")
+    options = task_options("images")(path=str(tmp_path / "home.npz"))
+    text = f"path: {tmp_path / 'other'}\nclasses: [car=automobile, cat]\ntitle: other\n"
+    task, shifts = load_shifts(options, [text])
+    other = shifts["other"]
+    assert other.labels.tolist() == [*["automobile"] * 3, *["cat"] * 3]
+    assert other.counts["other_classes"] == 3
+    assert any("3 labels are left out" in note for note in other.notes)
+    known = [note for note in notes_of(task, shifts) if "also stand in train" in note]
+    in_train = task.splits[task.images.digests.index(other.images.digests[0])] == "train"
+    assert known == (["other: 1 of 6 items also stand in train"] if in_train else [])
+    items = evaluation_sets(task, shifts, class_names(task))[2].items
+    assert np.bincount(items.labels).tolist() == [3, 3]
+
+
+def test_training_sentences_among_those_asked_are_told(home, tmp_path):
+    rows = [f"{text.upper()},cat" for text in ("the cat no 1", "the cat no 3", "the cat no 99")]
+    task, shifts = load_shifts(table(home), [f"path: {write(tmp_path / 'b.csv', rows)}, title: b"])
+    train = {task.texts[k] for k in task.text_index[task.splits == "train"]}
+    n = len({"the cat no 1", "the cat no 3"} & train)
+    assert n and f"b: {n} of 3 items also stand in train" in notes_of(task, shifts)
+
+
+def test_several_classes_may_have_one_name(home, tmp_path):
+    rows = [f"w {k},{('tabby', 'siamese', 'coupe', 'dog')[k % 4]}" for k in range(40)]
+    kept = ("tabby=cat", "siamese = cat", "coupe=car")
+    (task,) = table(write(tmp_path / "b.csv", rows), classes=kept, limit=20).load()
+    assert class_names(task) == ("car", "cat")
+    assert task.counts["other_classes"] == 10
+    named = dict(zip(rows, (row.split(",")[1] for row in rows), strict=True))
+    for text, label in zip(task.texts, task.labels, strict=True):
+        original = named[next(row for row in rows if row.startswith(f"{text},"))]
+        assert label == {"tabby": "cat", "siamese": "cat", "coupe": "car", "dog": None}[original]
+
+
+def test_classes_that_no_image_has_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.zeros((4, 8, 8, 3), np.uint8), labels=["a", "b"] * 2)
+    with pytest.raises(InputError, match="unknown class of a 'zebra'; known: a, b"):
+        load_task("images", path=str(tmp_path / "a.npz"), classes=("zebra",))
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"classes": ("kat=cat",)}, r"unknown class of home 'kat' \(nearest: 'cat'\)"),
+        ({"classes": ("=cat",)}, "'=cat' has no name"),
+        ({"classes": ("cat", "cat=car")}, "'cat' stands twice"),
+        ({"classes": ("cat",), "kind": "real"}, "real values"),
+        ({"as_test": True, "test": "b.csv"}, "b.csv is given beside it"),
+    ],
+)
+def test_what_means_nothing_is_refused(home, more, words):
+    with pytest.raises(InputError, match=words):
+        table(home, **more).load()
+
+
+def test_among_its_own_classes_none_that_a_set_lacks_is_answered(tmp_path):
+    task = nouns()
+    other = nouns(40, seed=7, splits=("test",))
+    rows = np.array([label == CLASSES[1] for label in other.labels])
+    labels = np.where(rows, other.labels, None)
+    one_class = other.relabel("noun", labels)
+    *_, free = evaluation_sets(task, {"x": one_class}, CLASSES)
+    *_, own = evaluation_sets(task, {"x": one_class}, CLASSES, "own")
+    assert (free.barred, own.barred) == ((), (0,))
+    logits = np.random.default_rng(0).normal(size=(len(own.items), 2)).astype(np.float32)
+    write_answers(tmp_path, {"ood/x": Predictions(logits, 0)})
+    everything = read_answers(tmp_path, [free])["ood/x"]
+    allowed = read_answers(tmp_path, [own])["ood/x"]
+    np.testing.assert_array_equal(everything.logits, logits)
+    assert set(allowed.codes) == {1} and set(everything.codes) == {0, 1}
+    np.testing.assert_array_equal(allowed.logits[:, 1], logits[:, 1])
+    np.testing.assert_array_equal(allowed.log_probabilities[:, 1], 0)
+    half = 0.5 * allowed.logits + 0.5 * allowed.logits
+    assert (half.argmax(1) == 1).all() and np.isfinite(half).all()
+
+
+def test_a_run_asks_other_data_among_their_own_classes(tiny, tmp_path):
+    kinds = ("x", "y", "z")
+    home = write(
+        tmp_path / "a.csv", [f"the {kinds[k % 3]} thing {k},{kinds[k % 3]}" for k in range(60)]
+    )
+    other = write(
+        tmp_path / "b.csv",
+        [f"one {('x', 'yy')[k % 2]} thing {k},{('x', 'yy')[k % 2]}" for k in range(20)],
+    )
+    accuracy = {}
+    for among in ("all", "own"):
+        out = tmp_path / among
+        ood = f"path: {other}, classes: [x, yy=y], title: b"
+        done = run(
+            *("train", "--model", tiny("bert"), "--task.name", "table", "--task.path", home),
+            *(
+                "--task.label",
+                "kind",
+                "--method",
+                "lp",
+                "--ood",
+                ood,
+                "--among",
+                among,
+                "--out",
+                str(out),
+            ),
+        )
+        assert done.code == 0, done.err
+        results = Results.load(out / "results.jsonl")
+        row = results.one(split="ood/b", metric="accuracy", seed=0)
+        found = pd.read_parquet(out / "predictions.parquet")
+        answers = set(found[found["set"] == "ood/b"]["predicted"])
+        assert row.n == 20
+        accuracy[among] = row.value
+        assert among == "all" or answers <= {"x", "y"}
+    assert accuracy["own"] >= accuracy["all"]
+    said = "b: asked among its 2 of 3 classes"
+    assert said in json.loads((tmp_path / "own" / "run.json").read_text())["notes"]
+    assert said in (tmp_path / "own" / "report.html").read_text()
+
+
+def test_a_task_alone_may_be_asked_by_name(home):
+    made = load_task("table", path=home, label=("kind",), as_test=True)
+    assert set(made.splits) == {"test"} and made.n_units == 40
