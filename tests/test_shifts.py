@@ -6,14 +6,18 @@ import datasets
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from adapting import CLASSES, nouns
 from commands import run
+from conftest import ROOT
 from probes.errors import InputError
+from probes.flags import task_config
 from probes.registry import load_task, task_options
 from probes.results import Results
 from probes.transfer.classifier import Predictions
+from probes.transfer.config import TrainConfig
 from probes.transfer.examples import class_names
 from probes.transfer.runs import read_answers, write_answers
 from probes.transfer.sets import evaluation_sets
@@ -236,3 +240,36 @@ def test_a_run_asks_other_data_among_their_own_classes(tiny, tmp_path):
 def test_a_task_alone_may_be_asked_by_name(home):
     made = load_task("table", path=home, label=("kind",), as_test=True)
     assert set(made.splits) == {"test"} and made.n_units == 40
+
+
+def test_the_shifts_in_configs_ask_other_data_of_the_classes_learnt(monkeypatch):
+    asked = {}
+
+    def load(self):
+        asked[self.path, self.as_test] = self
+        return (nouns(),)
+
+    monkeypatch.setattr(task_options("images"), "load", load)
+    for path in sorted(ROOT.glob("configs/train-*.yaml")):
+        config = task_config(TrainConfig, "train", ["--config", str(path)])
+        if config.task.name == "images" and any("path:" in text for text in config.ood):
+            asked.clear()
+            _, shifts = load_shifts(config.task, config.ood)
+            (home,) = (own for (_, alone), own in asked.items() if not alone)
+            assert len(asked) == 1 + len(config.ood)
+            assert all("path" not in name for name in shifts), "each has a title"
+            learnt = {entry.rpartition("=")[2] for entry in home.classes}
+            for (_, alone), other in asked.items():
+                assert not alone or (other.dev, other.test) == (None, None)
+                named = {entry.rpartition("=")[2] for entry in other.classes}
+                assert not learnt or named == learnt
+
+
+def test_living_17_learns_two_populations_of_each_kind_and_asks_two_others():
+    given = yaml.safe_load((ROOT / "configs" / "train-living17.yaml").read_text())
+    target = yaml.safe_load(given["ood"][0])["classes"]
+    populations = [entry.split("=")[0] for entry in (*given["task"]["classes"], *target)]
+    assert len(set(populations)) == 68
+    for entries in (given["task"]["classes"], target):
+        kinds = [entry.split("=")[1] for entry in entries]
+        assert len(set(kinds)) == 17 and all(kinds.count(kind) == 2 for kind in kinds)
