@@ -19,7 +19,9 @@ from probes.results import Results
 from probes.transfer import runs as runs_module
 from probes.transfer.classifier import Classifier
 from probes.transfer.config import TrainConfig
+from probes.transfer.foretold import lines_of
 from probes.transfer.job import run_train
+from probes.transfer.robustness import fit_trend
 from probes.transfer.shifts import load_shifts
 from probes.transfer.tables import grids
 from probes.transfer.train_page import findings
@@ -341,3 +343,41 @@ def test_several_shifts_are_numbered_in_the_terminal_and_named_below(done):
     flat = "".join(line.strip() for line in lines)
     assert f"OOD 1: test: {out.parents[1] / 'b.csv'}".replace(" ", "") in flat.replace(" ", "")
     assert not any("…" in line for line in lines)
+
+
+def test_the_path_of_linear_probes_foretells_accuracy_under_shift(done):
+    out, finished = done
+    results = Results.load(out / "results.jsonl")
+    about = json.loads((out / "run.json").read_text())
+    lp = about["trainings"]["lp"]
+    chosen = [point["C"] for point in lp["path"]].index(lp["C"])
+    for split, accuracies in lp["path_accuracies"].items():
+        assert len(accuracies) == len(lp["path"])
+        row = results.one(method="lp", metric="accuracy", split=split, seed=0)
+        assert accuracies[chosen] == pytest.approx(row.value)
+    home = lp["path_accuracies"]["test"]
+    assert len(set(home)) > 1
+    for split in (name for name in about["n"] if name.startswith("ood/")):
+        n_home, n = about["n"]["test"], about["n"][split]
+        trend = fit_trend(home, lp["path_accuracies"][split], n_reference=n_home, n_shifted=n)
+        for method, seed in (("lp", 0), ("ft", 0), ("ft", 1), ("lp-ft", 1)):
+            named = {"method": method, "split": split, "seed": seed}
+            here, there = (
+                results.one(**{**named, "split": s, "metric": "accuracy"}).value
+                for s in ("test", split)
+            )
+            row = results.one(**named, metric="effective-robustness")
+            expected = there - float(trend.expected(here, n_reference=n_home))
+            assert row.value == pytest.approx(expected)
+            assert json.loads(row.setting)["line"]["n_models"] == len(home)
+    assert "over line OOD 1" in " ".join(finished.out.split())
+    assert "linear probes" in (out / "report.html").read_text()
+
+
+def test_probes_that_are_all_alike_foretell_nothing():
+    n = {"test": 10, "ood/x": 10}
+    assert lines_of({}, n) == {}
+    assert lines_of({"test": [0.5, 0.5], "ood/x": [0.2, 0.4]}, n) == {}
+    line = lines_of({"test": [0.5, 0.8], "dev": [1, 1], "ood/x": [0.2, 0.4]}, n)
+    assert list(line) == ["ood/x"] and (line["ood/x"].low, line["ood/x"].high) == (0.5, 0.8)
+    assert float(line["ood/x"].trend.expected(0.8)) == pytest.approx(0.4)

@@ -31,9 +31,11 @@ from probes.transfer.contrasts import over_rows
 from probes.transfer.evaluate import Answered, answer, rows_of
 from probes.transfer.examples import class_names, labelled
 from probes.transfer.finetune import seconds_a_step
+from probes.transfer.foretold import lines_of
 from probes.transfer.linear import CS, linear_probe, with_fresh_scale
 from probes.transfer.predictions import prediction_columns
 from probes.transfer.processes import Processes
+from probes.transfer.robustness_rows import robustness_rows
 from probes.transfer.runs import (
     CLASSIFIER,
     RECORD,
@@ -218,6 +220,12 @@ def _probe(setting: _Setting) -> tuple[Classifier, Adapted, dict[str, Any]]:
         chosen = found.path[found.chosen]
         path = [dataclasses.asdict(point) for point in found.path]
         about = {"C": chosen.C, "accuracy": chosen.accuracy, "n_cut": found.n_cut, "path": path}
+        about["path_accuracies"] = {
+            part.name: found.accuracies(
+                before.of_sets[part.name][0], part.items.labels, part.barred
+            )
+            for part in setting.sets
+        }
         answers = {
             name: answer(found.classifier, X, n_cut) for name, (X, n_cut) in before.of_sets.items()
         }
@@ -296,6 +304,10 @@ def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any])
         "config": configs.digest(config),
     }
     rows = [row for one in adapted for row in one.rows(setting.sets, fixed)]
+    n = {part.name: len(part.items) for part in setting.sets}
+    lines = lines_of(about.get("lp", {}).get("path_accuracies", {}), n)
+    for one in adapted:
+        rows += robustness_rows(one.answered, setting.sets, lines, fixed)
     answered = [one.answered for one in adapted]
     for first, second in itertools.combinations(answered, 2):
         rows += over_rows(second, first.runs, first.method, setting.sets, fixed)
@@ -315,7 +327,7 @@ def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any])
             "model": config.model,
             "classes": list(setting.start.classes),
             "sets": {part.name: part.items.title for part in setting.sets},
-            "n": {part.name: len(part.items) for part in setting.sets},
+            "n": n,
             "counts": dict(task.counts),
             "notes": [*setting.notes, *_lost_seeds(config, answered)],
             "trainings": about,

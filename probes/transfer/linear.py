@@ -25,6 +25,7 @@ from probes.transfer.classifier import BATCH, Classifier
 from probes.transfer.examples import labelled, require_classes
 from probes.transfer.passes import features_of
 from probes.transfer.processes import Processes
+from probes.transfer.sets import NEVER
 
 CS: tuple[float, ...] = tuple(float(c) for c in np.logspace(-7, 2, 50))
 """scikit-learn's C, the weight of the summed loss against half the squared weights."""
@@ -66,12 +67,37 @@ class Probed:
         Which of them: the most accurate on dev, of equals the strongest.
     n_cut : int
         Training and dev items of which some was left out.
+    heads : (Tensor, Tensor)
+        Weights, shape (penalties, classes, width), and intercepts, (penalties, classes), in the
+        order of the path.
     """
 
     classifier: Classifier
     path: tuple[PathPoint, ...]
     chosen: int
     n_cut: int
+    heads: tuple[Tensor, Tensor]
+
+    def accuracies(
+        self, X: Tensor, labels: npt.NDArray[np.int64], barred: Sequence[int] = ()
+    ) -> list[float]:
+        """Score every head of the path.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n, width)
+            Features.
+        labels : ndarray of shape (n,)
+            Of the items; -1 is never right.
+        barred : sequence of int
+            Classes that may not be answered.
+
+        Returns
+        -------
+        list of float
+            In the order of the path.
+        """
+        return _accuracies(self.heads, X, labels, barred)
 
 
 def linear_probe(
@@ -134,7 +160,8 @@ def linear_probe(
     chosen = int(np.argmax(accuracy))  # of equals the first: the strongest penalty
     path = tuple(PathPoint(*row) for row in zip(order, objective, accuracy, converged, strict=True))
     n_cut = sum(n for _, n in found.values())
-    return Probed(classifier.with_head(heads[0][chosen], heads[1][chosen]), path, chosen, n_cut)
+    best = classifier.with_head(heads[0][chosen], heads[1][chosen])
+    return Probed(best, path, chosen, n_cut, heads)
 
 
 def with_fresh_scale(classifier: Classifier) -> Classifier:
@@ -192,13 +219,17 @@ def _fit(
 
 
 def _accuracies(
-    heads: tuple[Tensor, Tensor], X: Tensor, labels: npt.NDArray[np.int64]
+    heads: tuple[Tensor, Tensor],
+    X: Tensor,
+    labels: npt.NDArray[np.int64],
+    barred: Sequence[int] = (),
 ) -> list[float]:
     """Score each head as the network will compute it: in float32, from the features themselves."""
     weight, bias = (part.float() for part in heads)
     y = torch.from_numpy(labels).to(X.device)
-    found: list[Any] = [
-        (torch.addmm(b, X, w.T).argmax(1) == y).double().mean()
-        for w, b in zip(weight, bias, strict=True)
-    ]
+    found: list[Any] = []
+    for w, b in zip(weight, bias, strict=True):
+        logits = torch.addmm(b, X, w.T)
+        logits[:, list(barred)] = NEVER
+        found.append((logits.argmax(1) == y).double().mean())
     return [float(value) for value in found]

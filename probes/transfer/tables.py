@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from probes.report.plates import Grid
 from probes.report.words import GAP, number
 from probes.results import Results, Row
+from probes.transfer.foretold import METRIC
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +22,8 @@ NOTE = (
 )
 CHANGED = (
     "shift: how far features moved (mean Euclidean distance); ECE: calibration error, as it is and "
-    "at the temperature T that fits dev; means over runs"
+    "at the temperature T that fits dev; over line: accuracy under shift beyond what accuracy at "
+    "home foretells, by the line through the linear probes of the path; means over runs"
 )
 SCORES = ("accuracy", "mcc")
 OOD = "OOD: "
@@ -148,6 +150,8 @@ def _changed(results: Results) -> Grid:
         columns.append((f"shift {heading(split)}", split, "feature-shift"))
         columns.append((f"ECE {heading(split)}", split, "ece"))
         columns.append((f"at T {heading(split)}", split, "ece-scaled"))
+        if results.where(split=split, metric=METRIC):
+            columns.append((f"over line {heading(split)}", split, METRIC))
     lines = []
     for method in dict.fromkeys(row.method for row in results):
         own = results.where(method=method, seed=None)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from probes.errors import InputError
 from probes.files import write_whole
 from probes.report.charts import axes_layout, plain
@@ -16,6 +18,8 @@ from probes.report.shell import Chart, page_place, render_page, typeset
 from probes.report.words import bracket, number
 from probes.results import Results, Row
 from probes.transfer.curve import HOME, SHIFTED
+from probes.transfer.foretold import HOME as HOME_SET
+from probes.transfer.foretold import lines_of
 from probes.transfer.tables import CHANGED, NAMES, NOTE, grids, heading, is_apart, load, shifts_of
 
 
@@ -64,10 +68,12 @@ def render(results: Results, run: Mapping[str, Any]) -> str:
     charts: dict[str, Chart] = {}
     plates = []
     for k, split in enumerate(shifts_of(results), start=1):
-        charts[f"shift-{k}"] = runs_chart(results, split)
+        charts[f"shift-{k}"] = runs_chart(results, split, _probes(run))
         caption = (
             f"{heading(split)}: a point a run; crosses are means over runs, with 95 % intervals "
-            "over items, at home and under shift."
+            "over items, at home and under shift. Small points are the linear probes of the path, "
+            "a penalty each; the dotted line, straight in logits, is what they foretell of a model "
+            "from its accuracy at home."
         )
         plates.append(Plate(f"shift-{k}", _words(results, split), caption))
     *scores, changed = grids(results)
@@ -114,7 +120,9 @@ def findings(results: Results) -> list[str]:
     return said
 
 
-def runs_chart(results: Results, split: str) -> Chart:
+def runs_chart(
+    results: Results, split: str, probes: tuple[Mapping[str, Any], Mapping[str, int]] | None = None
+) -> Chart:
     """Draw accuracy under a shift against accuracy at home, a point a run, a cross a method.
 
     Parameters
@@ -123,13 +131,15 @@ def runs_chart(results: Results, split: str) -> Chart:
         Of the run.
     split : str
         The set out of distribution.
+    probes : pair of mappings, optional
+        Accuracies of the linear probes of a path, and numbers of items, by set.
 
     Returns
     -------
     dict
         For plotly.js.
     """
-    data: list[Chart] = []
+    data: list[Chart] = [] if probes is None else _foretold(results, split, *probes)
     methods = list(dict.fromkeys(row.method for row in results))
     for k, method in enumerate(methods, start=1):
         colour = f"--s{k % COLOURS}"
@@ -163,6 +173,41 @@ def runs_chart(results: Results, split: str) -> Chart:
     layout = axes_layout(HOME, SHIFTED, height=460)
     layout["xaxis"] |= {"showgrid": True}
     return {"data": data, "layout": layout}
+
+
+def _probes(run: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, int]] | None:
+    found = (run["trainings"].get("lp") or {}).get("path_accuracies")
+    return (found, run["n"]) if found else None
+
+
+def _foretold(
+    results: Results, split: str, accuracies: Mapping[str, Any], n: Mapping[str, int]
+) -> list[Chart]:
+    """Draw the probes of the path, and their line as far as there are runs."""
+    name, colour = "linear probes", "--s0"
+    points: Chart = {
+        "x": accuracies[HOME_SET],
+        "y": accuracies[split],
+        "name": name,
+        "mode": "markers",
+        "marker": {"color": colour, "size": 3},
+        "hovertemplate": f"{name}: %{{x:.3f}}, %{{y:.3f}}<extra></extra>",
+    }
+    line = lines_of(accuracies, n).get(split)
+    if line is None:
+        return [points]
+    rows = results.where(metric="accuracy", split=HOME_SET)
+    known = [row.value for row in rows if row.value is not None]
+    x = np.linspace(min(line.low, *known), max(line.high, *known), 101)
+    drawn: Chart = {
+        "x": [round(float(value), 6) for value in x],
+        "y": [round(float(v), 6) for v in line.trend.expected(x, n_reference=line.n_home)],
+        "mode": "lines",
+        "line": {"color": colour, "width": 1, "dash": "dot"},
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }
+    return [points, drawn]
 
 
 def _accuracies(results: Results, method: str, split: str) -> dict[int | None, Row]:

@@ -1,0 +1,60 @@
+"""Rows of what a method has under a shift beyond what its accuracy at home foretells."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from probes.results import Row
+from probes.transfer.evaluate import Answered, run_rows
+from probes.transfer.foretold import HOME, METRIC, Line
+from probes.transfer.sets import EvaluationSet
+
+
+def robustness_rows(
+    answered: Answered,
+    sets: Sequence[EvaluationSet],
+    lines: Mapping[str, Line],
+    fixed: Mapping[str, Any],
+) -> Iterator[Row]:
+    """Make rows of effective robustness: of each run, and of the mean over runs.
+
+    Parameters
+    ----------
+    answered : Answered
+        The method.
+    sets, fixed
+        As of `probes.transfer.evaluate.rows_of`.
+    lines : mapping of str to Line
+        By set.
+
+    Yields
+    ------
+    Row
+        Of each set that has a line ``effective-robustness``, in accuracy; the line stands in the
+        setting.
+    """
+    right = {
+        part.name: {
+            run: float((found[part.name].codes == part.items.labels).mean())
+            for run, found in answered.runs.items()
+        }
+        for part in sets
+    }
+    for part in sets:
+        if (line := lines.get(part.name)) is None:
+            continue
+        values = {
+            run: float(
+                line.trend.effective_robustness(
+                    np.array(right[HOME][run]), np.array(there), n_reference=line.n_home
+                )
+            )
+            for run, there in right[part.name].items()
+        }
+        setting = {**answered.setting, "line": line.about()}
+        of = dataclasses.replace(answered, setting=setting)
+        yield from run_rows(of, part.name, METRIC, values, len(part.items), fixed)
