@@ -39,7 +39,7 @@ def test_every_alpha_is_a_point_in_order_whatever_the_order_given(zoomed):
     assert [row[0] for row in trace["customdata"]] == ALPHAS
     assert trace["x"] == [p.home.value for p in points()]
     assert trace["y"] == [p.shifted.value for p in points()]
-    assert trace["text"] == ["α = 0", "", "α = 0.5", "", "α = 1"]
+    assert trace["text"] == (["α = 0", "", "α = 0.5", "", "α = 1"] if zoomed else [""] * 5)
     json.dumps(there, allow_nan=False)
 
 

@@ -298,6 +298,7 @@ def test_a_failed_examination_is_said_by_probe(tiny, tmp_path, monkeypatch):
         (["doctor"], "the model comes first"),
         (["doctor", "no/such"], "no model 'no/such'"),
         (["doctor", "MODEL", "--file", "nothing.txt"], "there is no file nothing.txt"),
+        (["doctor", "MODEL", "--file", "."], ". is a folder; give a text file"),
         (["doctor", "MODEL", "--fil", "x"], "nearest: '--file'"),
         (["doctor", "MODEL", "--part", "decoder"], "no encoder-decoder"),
     ],

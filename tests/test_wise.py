@@ -259,3 +259,22 @@ def test_a_folder_without_a_finished_run_is_refused(tmp_path):
         train_config(tmp_path)
     with pytest.raises(InputError, match="no finished run"):
         write_page(tmp_path)
+
+
+def test_effective_robustness_at_the_ends_is_that_of_the_run_trained(trained, wise):
+    out, _ = wise
+    before, after = (Results.load(folder / "results.jsonl") for folder in (trained, out))
+    shifts = {row.split for row in before if row.split.startswith("ood/")}
+    for split in shifts:
+        for method, alpha in (("lp", 0.0), ("lp-ft", 1.0)):
+            known = before.where(method=method, metric="effective-robustness", split=split)
+            found = [
+                row
+                for row in after.where(method="wise", metric="effective-robustness", split=split)
+                if alpha_of(row) == alpha
+            ]
+            assert known and {row.seed: row.value for row in found} == {
+                row.seed: pytest.approx(row.value) for row in known
+            }
+    page = (out / "report.html").read_text()
+    assert page.count("trend of reference models") == 2 * len(shifts)

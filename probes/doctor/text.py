@@ -55,6 +55,8 @@ def read_file(path: str) -> list[str]:
         If it cannot be read, or holds no text.
     """
     place = Path(path)
+    if place.is_dir():
+        raise InputError(f"{path} is a folder; give a text file, one text a line, or CoNLL-U")
     if not place.is_file():
         raise InputError(f"there is no file {path}; give a text file, one text a line, or CoNLL-U")
     try:

@@ -79,10 +79,11 @@ def wise_chart(
         data.append(_flat("trend of reference models", line_x, line_y, "dash"))
     if not zoomed:
         data.append(_flat("no loss under shift", [0, 1], [0, 1], "dot"))
+    text = [_label(point) if zoomed else "" for point in points]  # they would lie upon each other
     data.append(
         {
             "x": list(x), "y": list(y), "name": "alpha from 0 to 1, with intervals",
-            "mode": "lines+markers+text", "text": [_label(point) for point in points],
+            "mode": "lines+markers+text", "text": text,
             "textposition": "top left", "cliponaxis": False,
             "customdata": [[point.alpha] for point in points],
             "hovertemplate": "alpha %{customdata[0]:g}<br>at home %{x:.3f}<br>under shift "

@@ -18,12 +18,14 @@ from probes.transfer.begun import digest_of_items, require_same
 from probes.transfer.classifier import Classifier
 from probes.transfer.evaluate import Answered, rows_of
 from probes.transfer.examples import class_names
+from probes.transfer.foretold import lines_of
 from probes.transfer.passes import score
 from probes.transfer.processes import Processes
 from probes.transfer.runs import ANSWERS, answers_of, read_answers, write_answers
 from probes.transfer.sets import EvaluationSet, evaluation_sets, notes_of_sets
 from probes.transfer.shifts import load_shifts, notes_of
 from probes.transfer.soups import greedy_soup, uniform_soup
+from probes.transfer.tables import load
 from probes.transfer.trained import METHODS, Pair, pairs_of, train_config
 from probes.transfer.wise import DEFAULT_ALPHA, wise_ft
 from probes.transfer.wise_page import write_page
@@ -131,22 +133,23 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
         "data": digest_of_items([part.items for part in sets]),
     }
     require_same(Path(config.out) / "answers" / "of.json", begun)
-    trained = Results.load(Path(config.run) / "results.jsonl")
+    n_layers, probes = _known_of(config.run)
     fixed = {
         "run": Path(config.out).name,
         "task": f"{task.name}/{task.labelling}",
         "task_version": task.version,
         "model": train.model,
         "revision": train.revision or "",
-        "n_layers": trained[0].n_layers,
+        "n_layers": n_layers,
         "config": configs.digest(config),
     }
     setting = _Setting(Path(config.out), classes, sets, fixed, processes)
     found = _curve(config, setting, pairs, progress)
     chosen = best_alpha(found, sets[0])
     ends = {"first": config.first, "second": config.second}
+    n = {part.name: len(part.items) for part in sets}
     rows = [
-        *curve_rows(found, ends, sets, fixed),
+        *curve_rows(found, ends, sets, fixed, lines_of(probes, n)),
         *chosen_rows(found, chosen, ends, sets, fixed),
     ]
     kept: list[int] = []
@@ -170,12 +173,22 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
         "greedy_soup_kept": kept,
         "classes": list(classes),
         "sets": {part.name: part.items.title for part in sets},
-        "n": {part.name: len(part.items) for part in sets},
+        "n": n,
+        "probes": probes,
         "notes": [*notes_of(task, shifts), *notes_of_sets(sets, classes), *notes],
     }
     write_run(setting.out, results, about)
     write_page(setting.out)
     return results
+
+
+def _known_of(run: str) -> tuple[int, Mapping[str, Any]]:
+    """Give the number of layers, and how accurate the linear probes of its path were, by set."""
+    found = load(run)
+    assert found is not None  # `train_config` has refused what is not finished
+    results, about = found
+    lp = about["trainings"].get("lp") or {}
+    return results[0].n_layers, lp.get("path_accuracies", {})
 
 
 def _curve(

@@ -16,6 +16,8 @@ from probes.report.words import bracket, number
 from probes.results import Results, Row
 from probes.stats import Interval
 from probes.transfer.curve import Point, wise_chart, wise_figure
+from probes.transfer.foretold import lines_of
+from probes.transfer.robustness import Trend
 from probes.transfer.tables import heading, is_apart, load, shifts_of
 from probes.transfer.wise import DEFAULT_ALPHA
 from probes.transfer.wise_tables import NOTE, alpha_of, grids
@@ -48,7 +50,8 @@ def write_page(out: str | Path, page_at: str | Path | None = None) -> Path:
     place = page_place(out, page_at)
     if page_at is None:
         for k, split in enumerate(shifts_of(results), start=1):
-            save_figure(wise_figure(points(results, split)), Path(out) / f"curve-{k}.png")
+            figure = wise_figure(points(results, split), trend=_trend(run, split))
+            save_figure(figure, Path(out) / f"curve-{k}.png")
     write_whole(place, render(results, run).encode())
     return place
 
@@ -80,7 +83,7 @@ def render(results: Results, run: Mapping[str, Any]) -> str:
         curve = points(results, split)
         for zoomed, name in ((False, "full"), (True, "near")):
             anchor = f"curve-{k}-{name}"
-            charts[anchor] = wise_chart(curve, zoomed=zoomed)
+            charts[anchor] = wise_chart(curve, zoomed=zoomed, trend=_trend(run, split))
             plates.append(Plate(anchor, _words(curve, split), _caption(split, zoomed, run)))
     return render_page(
         "wise.html",
@@ -124,6 +127,12 @@ def findings(results: Results, run: Mapping[str, Any]) -> list[str]:
                 f"{run['first']}'s accuracy, {_over(rows['second'])} {run['second']}'s."
             )
     return said
+
+
+def _trend(run: Mapping[str, Any], split: str) -> Trend | None:
+    """The line on which the linear probes of the training run lie."""
+    line = lines_of(run["probes"], run["n"]).get(split)
+    return None if line is None else line.trend
 
 
 def _over(row: Row) -> str:

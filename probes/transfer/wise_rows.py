@@ -11,6 +11,8 @@ from probes.results import Row
 from probes.transfer.classifier import Predictions
 from probes.transfer.contrasts import over_rows
 from probes.transfer.evaluate import Answered, rows_of
+from probes.transfer.foretold import Line
+from probes.transfer.robustness_rows import robustness_rows
 from probes.transfer.sets import EvaluationSet
 from probes.transfer.wise import DEFAULT_ALPHA, output_ensemble
 
@@ -58,7 +60,11 @@ def distinct(runs: Mapping[int, Found]) -> dict[int, Found]:
 
 
 def curve_rows(
-    found: Curve, ends: Mapping[str, str], sets: Sequence[EvaluationSet], fixed: Mapping[str, Any]
+    found: Curve,
+    ends: Mapping[str, str],
+    sets: Sequence[EvaluationSet],
+    fixed: Mapping[str, Any],
+    lines: Mapping[str, Line],
 ) -> Iterator[Row]:
     """Make the rows of all alphas, and of the ensembles of the two outputs.
 
@@ -70,6 +76,8 @@ def curve_rows(
         The names of ``first`` and ``second``.
     sets, fixed
         As of `probes.transfer.evaluate.rows_of`.
+    lines : mapping of str to Line
+        By set, what accuracy at home foretells.
 
     Yields
     ------
@@ -81,6 +89,7 @@ def curve_rows(
         answered = Answered("wise", of, distinct(runs))
         yield from rows_of(answered, sets, fixed)
         yield from _over_ends(answered, found, sets, fixed)
+        yield from robustness_rows(answered, sets, lines, fixed)
         together = {
             run: {
                 name: output_ensemble(found[0.0][run][name], found[1.0][run][name], alpha)
