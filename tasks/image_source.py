@@ -168,6 +168,7 @@ def _of_arrays(path: str, image: str, label: tuple[str, ...], more: Collection[s
                 if name not in file.files:
                     raise unknown(f"array of {path}", name, file.files)
             arrays = {name: file[name] for name in (image, *label, *more)}
+            unread = frozenset(file.files) - set(arrays)
     except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
         if isinstance(error, InputError):
             raise
@@ -191,6 +192,7 @@ def _of_arrays(path: str, image: str, label: tuple[str, ...], more: Collection[s
         {name: [_plain(value) for value in array] for name, array in arrays.items()},
         range(len(images)),
         "image",
+        unread=unread,
     )
     names = [f"{path}, image {k}" for k in range(len(images))]
     source = Source({"": rows}, title=place.stem, source=place.name)

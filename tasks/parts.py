@@ -47,7 +47,7 @@ def named_splits(
     if as_test:
         return _asked(source, labels)
     if list(source.parts) == [""]:
-        return {"train": source.parts[""]}, [], 0
+        return {"train": source.parts[""]}, _unread(source.parts[""]), 0
     parts, notes, n_out = _known_parts(source, labels)
     if "train" not in parts:
         raise InputError(
@@ -94,7 +94,8 @@ def row_splits(
 
 def _asked(source: Source, labels: Sequence[str]) -> tuple[dict[Split, Rows], list[str], int]:
     if len(source.parts) == 1:
-        return {"test": next(iter(source.parts.values()))}, [], 0
+        (rows,) = source.parts.values()
+        return {"test": rows}, _unread(rows), 0
     parts, notes, n_out = _known_parts(source, labels)
     chosen = next((split for split in ASKED if split in parts), None)
     if chosen is None:
@@ -106,6 +107,16 @@ def _asked(source: Source, labels: Sequence[str]) -> tuple[dict[Split, Rows], li
         notes.append(f"the {chosen} split is asked, there is no test split")
     n_out += sum(len(rows.numbers) for split, rows in parts.items() if split != chosen)
     return {"test": parts[chosen]}, notes, n_out
+
+
+def _unread(rows: Rows) -> list[str]:
+    """Point to a column that a reader would think is heeded."""
+    names = sorted(name for name in rows.unread if name.lower() == "split")
+    return [
+        f"the column {name!r} is not read; where it says train, dev or test, name it by the option "
+        "split"
+        for name in names
+    ]
 
 
 def _known_parts(source: Source, labels: Sequence[str]) -> tuple[dict[Split, Rows], list[str], int]:

@@ -43,6 +43,9 @@ class Rows:
     coded: frozenset[str] = frozenset()
     """The columns that were stored as numbers of named classes."""
 
+    unread: frozenset[str] = frozenset()
+    """The columns that there are beside these."""
+
     def place(self, k: int) -> str:
         """Name row `k` for a message."""
         return f"{self.where}, {self.called} {self.numbers[k]}"
@@ -317,6 +320,7 @@ def _rows(where: str, data: Any, wanted: Collection[str], numbers: Sequence[int]
         numbers if found else range(1, len(data) + 1),
         "line" if found else "row",
         frozenset(coded),
+        frozenset(data.column_names) - set(names),
     )
 
 

@@ -273,3 +273,16 @@ def test_living_17_learns_two_populations_of_each_kind_and_asks_two_others():
     for entries in (given["task"]["classes"], target):
         kinds = [entry.split("=")[1] for entry in entries]
         assert len(set(kinds)) == 17 and all(kinds.count(kind) == 2 for kind in kinds)
+
+
+def test_a_column_of_splits_that_is_not_named_is_pointed_to(tmp_path):
+    rows = [f"a {k},{('cat', 'car')[k % 2]},{('train', 'dev', 'test')[k % 3]}" for k in range(30)]
+    path = write(tmp_path / "c.csv", rows, "text,kind,split")
+    said = "the column 'split' is not read"
+    assert any(said in note for note in table(path).load()[0].notes)
+    assert not any(said in note for note in table(path, split="split").load()[0].notes)
+    arrays = {"images": np.arange(30 * 192, dtype=np.uint8).reshape(30, 8, 8, 3)}
+    arrays |= {"labels": np.array(["a", "b"] * 15), "split": np.array(["train", "test"] * 15)}
+    np.savez(tmp_path / "a.npz", **arrays)
+    task = load_task("images", path=str(tmp_path / "a.npz"))
+    assert any(said in note for note in task.notes)
