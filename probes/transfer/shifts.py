@@ -89,6 +89,8 @@ def _contents(task: Task, split: Split) -> list[str]:
     rows = task.text_index[(task.splits == split) & task.asked]
     if task.images is not None:
         return [task.images.digests[k] for k in rows]
+    if task.seconds is not None:
+        return [f"{task.texts[k]}\0{task.seconds[k]}".casefold() for k in rows]
     return [task.texts[k].casefold() for k in rows]
 
 
