@@ -3,7 +3,8 @@
 A task is text, character spans in it (the *units*: words, spans, pairs of spans, or whole
 sentences), a label for each unit, and the split and group that each unit belongs to. The text and
 the spans decide what is encoded; labels, splits and groups lie beside the vectors, so two tasks
-over one corpus cost one pass. Of images each is a unit, and its pixels decide.
+over one corpus cost one pass. Of images each is a unit, and its pixels decide. A unit may also be
+two texts (``"sentence-pair"``): such tasks are for classifiers, not for activation stores.
 
 How tasks are found and loaded by name: `probes.registry`.
 """
@@ -23,7 +24,7 @@ from probes.images import Images as Images
 from probes.images import Picture as Picture
 
 TextUnit = Literal["word", "span", "pair", "sentence"]
-Unit = Literal[TextUnit, "image"]
+Unit = Literal[TextUnit, "sentence-pair", "image"]
 Kind = Literal["class", "real"]
 Split = Literal["train", "dev", "test"]
 
@@ -40,8 +41,8 @@ class Task:
         Name of the task, such as ``"conllu"``.
     labelling : str
         What the labels say, such as ``"upos"``.
-    unit : {"word", "span", "pair", "sentence", "image"}
-        What is labelled.
+    unit : {"word", "span", "pair", "sentence", "sentence-pair", "image"}
+        What is labelled; ``"pair"`` is two spans of one text, ``"sentence-pair"`` two texts.
     kind : {"class", "real"}
         Classes (labels are strings) or real values (labels are floats).
     texts : tuple of str
@@ -71,6 +72,8 @@ class Task:
         The same in words, where a number is not enough.
     images : Images, optional
         Where the units are images: one for each text.
+    seconds : tuple of str, optional
+        Where the units are pairs of texts: the second of each; `texts` are the first ones.
 
     Raises
     ------
@@ -97,6 +100,7 @@ class Task:
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     images: Images | None = None
+    seconds: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _validate(self)
@@ -115,16 +119,18 @@ class Task:
 
     @property
     def surfaces(self) -> list[str]:
-        """The text of each unit; a pair's two spans are joined by a tab."""
+        """The text of each unit; two spans are joined by a tab, two texts by a slash."""
         rows = zip(self.text_index.tolist(), self.spans.tolist(), strict=True)
         if self.unit == "pair":
             return [f"{self.texts[t][a:b]}\t{self.texts[t][c:d]}" for t, (a, b, c, d) in rows]
+        if self.seconds is not None:
+            return [f"{self.texts[t]} / {self.seconds[t]}" for t, _ in rows]
         return [self.texts[t][a:b] for t, (a, b) in rows]
 
     @property
     def is_of_wholes(self) -> bool:
         """Whether its units are whole texts or images, which do not come in types as words do."""
-        return self.unit in ("sentence", "image")
+        return self.unit in ("sentence", "sentence-pair", "image")
 
     @property
     def classes(self) -> list[str]:
@@ -221,9 +227,10 @@ def sentence_task(
     *,
     splits: Sequence[str],
     groups: Sequence[str] | None = None,
+    seconds: Sequence[str] | None = None,
     **fields: Any,
 ) -> Task:
-    """Make a task whose units are whole texts.
+    """Make a task whose units are whole texts, or pairs of them.
 
     Parameters
     ----------
@@ -235,20 +242,23 @@ def sentence_task(
         One for each text.
     groups : sequence of str, optional
         One for each text; by default each text is its own group.
+    seconds : sequence of str, optional
+        The second text of each unit.
     **fields
         The remaining fields of `Task`.
 
     Returns
     -------
     Task
-        With ``unit="sentence"``.
+        With ``unit="sentence"``, or ``"sentence-pair"`` where there are second texts.
     """
     kind = fields.pop("kind", "class")
     names = [str(i) for i in range(len(texts))] if groups is None else groups
     return Task(
-        unit="sentence",
+        unit="sentence" if seconds is None else "sentence-pair",
         kind=kind,
         texts=tuple(texts),
+        seconds=None if seconds is None else tuple(seconds),
         text_index=np.arange(len(texts), dtype=np.int64),
         spans=np.asarray([(0, len(text)) for text in texts], dtype=np.int64).reshape(-1, 2),
         labels=label_column(labels, kind),
@@ -344,12 +354,16 @@ def _validate(task: Task) -> None:
     n = len(task.text_index)
     if n == 0:
         raise InputError(f"{where} has no units; give at least one labelled unit")
-    n_images = None if task.images is None else len(task.images)
-    if n_images != (len(task.texts) if task.unit == "image" else None):
-        raise InputError(
-            f"{where}: {n_images or 'no'} images for {len(task.texts)} units of kind "
-            f"{task.unit!r}; give one for each unit of kind 'image', and none of another kind"
-        )
+    for unit, what, given in (
+        ("image", "images", task.images),
+        ("sentence-pair", "second texts", task.seconds),
+    ):
+        n_given = None if given is None else len(given)
+        if n_given != (len(task.texts) if task.unit == unit else None):
+            raise InputError(
+                f"{where}: {n_given or 'no'} {what} for {len(task.texts)} units of kind "
+                f"{task.unit!r}; give one for each unit of kind {unit!r}, and none of another kind"
+            )
     columns = 4 if task.unit == "pair" else 2
     if task.spans.shape != (n, columns):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Tasks of GLUE over single sentences, from the files as they are published or from the hub.
+"""Tasks of GLUE and SuperGLUE, over sentences or pairs, as they are published or from the hub.
 
 The published test labels are hidden, so the published dev split is the test split here, and dev is
 cut from train.
@@ -7,17 +7,20 @@ cut from train.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
-from probes_tasks.rows import Rows, Source, read_table
+from probes_tasks.glue_layouts import LAYOUTS, Form, Layout, Subset
+from probes_tasks.rows import Rows, Source, open_dataset, read_table, source_of
 from probes_tasks.splits import (
     check_draw,
     check_labels,
     count_duplicates,
+    count_pair_duplicates,
     cut_splits,
+    pair_groups,
     sample_training,
     text_groups,
 )
@@ -25,64 +28,33 @@ from probes_tasks.splits import (
 from probes.errors import InputError, unknown
 from probes.task import SPLITS, Task, sentence_task
 
-Subset = Literal["cola", "sst2"]
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How a subset is laid out: its files, its columns, and what its labels are called."""
-
-    title: str
-    classes: tuple[str, str]
-    train: tuple[str, ...]
-    dev: tuple[str, ...]
-    columns: tuple[str, ...] = ()
-    ood: tuple[str, ...] = ()
-    citation: str = ""
-
-
-_LAYOUTS: dict[str, _Layout] = {
-    "cola": _Layout(
-        title="CoLA",
-        classes=("unacceptable", "acceptable"),
-        train=("in_domain_train.tsv", "train.tsv"),
-        dev=("in_domain_dev.tsv", "dev.tsv"),
-        columns=("source", "label", "mark", "sentence"),
-        ood=("out_of_domain_dev.tsv",),
-        citation="Warstadt, Singh & Bowman (2019), Neural Network Acceptability Judgments",
-    ),
-    "sst2": _Layout(
-        title="SST-2",
-        classes=("negative", "positive"),
-        train=("train.tsv",),
-        dev=("dev.tsv",),
-        citation="Socher et al. (2013), Recursive Deep Models for Semantic Compositionality",
-    ),
-}
-
 
 @dataclass(frozen=True)
 class Glue:
-    """GLUE: acceptability (CoLA) or sentiment (SST-2) of sentences."""
+    """GLUE and SuperGLUE: sentences, or pairs of texts (for probes train)."""
 
     path: str
-    """Folder with the published files, or the id of the data set on the hub (nyu-mll/glue)."""
+    """Folder with the published files, or the id of a data set on the hub: nyu-mll/glue, or one
+    that has the columns of SuperGLUE."""
 
     subset: Subset = "cola"
-    """cola (is the sentence acceptable?) or sst2 (is it positive?)."""
+    """Sentences: cola (is it acceptable?), sst2 (is it positive?), wic (has a word one meaning in
+    two sentences? asked in one text). Pairs: rte, qnli, wnli, cb (does one entail the other?),
+    mrpc (do they mean the same?), boolq (is the answer yes?)."""
 
     ood: bool = False
     """Also give the out-of-domain sentences of CoLA: as a second task, of which train and dev are
     the same and test is out of domain."""
 
     limit: int | None = None
-    """About how many training sentences to keep, drawn by seed; dev and test stay whole."""
+    """About how many training items to keep, drawn by seed; dev and test stay whole."""
 
     seed: int = 0
-    """Decides which sentences are cut from train for dev (about a tenth), and sampled."""
+    """Decides which items are cut from train for dev (about a tenth), and sampled. Pairs that share
+    a text are not divided, nor are those of WiC that share the word."""
 
     def load(self) -> tuple[Task, ...]:
-        """Read the sentences.
+        """Read the texts.
 
         Returns
         -------
@@ -97,63 +69,69 @@ class Glue:
         check_draw(self.limit, self.seed)
         if self.subset not in get_args(Subset):
             raise unknown("subset of GLUE", self.subset, get_args(Subset))
-        layout = _LAYOUTS[self.subset]
-        if self.ood and not layout.ood:
+        layout = LAYOUTS[self.subset]
+        if self.ood and not layout.forms[0].ood:
             raise InputError(f"{layout.title} has no sentences out of domain; leave --task.ood out")
         folder = Path(self.path)
         if folder.is_dir() and not _is_saved(folder):
-            main, parts = self._files(folder, layout)
+            main, items = self._files(folder, layout)
         else:
-            main, parts = self._dataset(layout)
-        tasks = [self._task(layout, main, parts["train"], parts["test"], "")]
+            main, items = self._dataset(layout)
+        tasks = [self._task(layout, main, items["train"], items["test"], "")]
         if self.ood:
-            tasks.append(self._task(layout, main, parts["train"], parts["ood"], ", out of domain"))
+            tasks.append(self._task(layout, main, items["train"], items["ood"], ", out of domain"))
         return tuple(tasks)
 
-    def _files(self, folder: Path, layout: _Layout) -> tuple[Source, dict[str, Rows]]:
-        names = {"train": layout.train, "test": layout.dev}
-        if self.ood:
-            names["ood"] = layout.ood
+    def _files(self, folder: Path, layout: Layout) -> tuple[Source, dict[str, _Items]]:
+        form = layout.form_of_files(folder)
         sources = {
-            part: read_table(str(_found(folder, of)), ("sentence", "label"), names=layout.columns)
-            for part, of in names.items()
+            part: read_table(str(file), layout.wanted(form), names=form.columns)
+            for part, file in form.files(folder, self.ood).items()
         }
-        return sources["train"], {part: source.parts[""] for part, source in sources.items()}
+        items = {part: _read(source.parts[""], layout, form) for part, source in sources.items()}
+        return sources["train"], items
 
-    def _dataset(self, layout: _Layout) -> tuple[Source, dict[str, Rows]]:
+    def _dataset(self, layout: Layout) -> tuple[Source, dict[str, _Items]]:
         if self.ood:
             raise InputError(
                 f"{self.path} has no sentences out of domain; give the folder with the published "
-                f"file {layout.ood[0]}"
+                f"file {layout.forms[0].ood[0]}"
             )
-        wanted = ("sentence", "label")
-        config = None if Path(self.path).is_dir() else self.subset
-        main = read_table(self.path, wanted, config=config)
+        data = open_dataset(self.path, None if Path(self.path).is_dir() else self.subset)
+        parts = data if isinstance(data, dict) else {"": data}
         for name in ("train", "validation"):
-            if name not in main.parts:
+            if name not in parts:
                 raise InputError(
-                    f"{main.title} has no split {name}, only {', '.join(main.parts)}; give GLUE as "
-                    "it is on the hub, or the folder of its published files"
+                    f"{self.path} has no split {name}, only {', '.join(parts) or 'one'}; give GLUE "
+                    "as it is on the hub, or the folder of its published files"
                 )
-        return main, {"train": main.parts["train"], "test": main.parts["validation"]}
+        form = layout.form_of_columns(parts["train"].column_names, self.path)
+        main = source_of(self.path, layout.wanted(form), data)
+        return main, {
+            part: _read(main.parts[name], layout, form)
+            for part, name in (("train", "train"), ("test", "validation"))
+        }
 
-    def _task(self, layout: _Layout, main: Source, train: Rows, test: Rows, where: str) -> Task:
-        texts, labels = _read(train, layout)
-        test_texts, test_labels = _read(test, layout)
-        groups = text_groups([*texts, *test_texts])
-        splits = [*cut_splits(groups[: len(texts)], ["dev"], self.seed)]
-        splits += ["test"] * len(test_texts)
+    def _task(self, layout: Layout, main: Source, train: _Items, test: _Items, where: str) -> Task:
+        items = train.followed_by(test)
+        groups = items.groups()
+        splits = [*cut_splits(groups[: len(train.texts)], ["dev"], self.seed)]
+        splits += ["test"] * len(test.texts)
         keep = sample_training(groups, np.array(splits), self.limit, self.seed)
         order = sorted(np.flatnonzero(keep).tolist(), key=lambda k: SPLITS.index(splits[k]))
-        texts, labels = [*texts, *test_texts], [*labels, *test_labels]
         chosen = [splits[k] for k in order]
-        counts, notes = count_duplicates([texts[k] for k in order], chosen)
+        kept = items.at(order)
+        counts, notes = kept.duplicates(chosen)
         counts["left_out"] = len(keep) - len(order)
+        cut = f"dev cut from train by {kept.group_kind[1]}, seed {self.seed}"
+        asked = [f"each item is one text: {layout.question}"] if layout.question else []
         made = sentence_task(
-            [texts[k] for k in order],
-            [labels[k] for k in order],
+            kept.texts,
+            kept.labels,
             splits=chosen,
             groups=[f"{splits[k]}:{groups[k]}" for k in order],
+            seconds=kept.seconds or None,
+            group_kind=kept.group_kind[0],
             name="glue",
             labelling=self.subset,
             title=layout.title + where,
@@ -162,37 +140,80 @@ class Glue:
             licence=main.licence,
             citation=main.citation or layout.citation,
             counts=counts,
-            notes=(f"dev cut from train by text, seed {self.seed}", *notes),
+            notes=(cut, *asked, *notes),
         )
         check_labels(made.labels, made.splits, self.subset, self.path)
         return made
+
+
+@dataclass
+class _Items:
+    """What a part holds: texts, the second texts of pairs, labels, and the words of WiC."""
+
+    texts: list[str] = field(default_factory=list)
+    seconds: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+
+    @property
+    def _columns(self) -> tuple[list[str], ...]:
+        return self.texts, self.seconds, self.labels, self.words
+
+    def followed_by(self, other: _Items) -> _Items:
+        return _Items(*(a + b for a, b in zip(self._columns, other._columns, strict=True)))
+
+    def at(self, rows: Sequence[int]) -> _Items:
+        return _Items(*([column[k] for k in rows] if column else [] for column in self._columns))
+
+    def groups(self) -> list[str]:
+        if self.seconds:
+            return pair_groups(self.texts, self.seconds)
+        return text_groups(self.words or self.texts)
+
+    @property
+    def group_kind(self) -> tuple[str, str]:
+        """What a group is, and how a note says that dev is cut by it."""
+        if self.seconds:
+            return "shared text", "text (pairs that share one are not divided)"
+        return ("word", "word") if self.words else ("sentence", "text")
+
+    def duplicates(self, splits: Sequence[str]) -> tuple[dict[str, int], list[str]]:
+        if self.seconds:
+            return count_pair_duplicates(self.texts, self.seconds, splits)
+        return count_duplicates(self.texts, splits)
 
 
 def _is_saved(folder: Path) -> bool:
     return any((folder / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 
-def _found(folder: Path, names: Sequence[str]) -> Path:
-    for place in (folder, folder / "raw"):
-        for name in names:
-            if (place / name).is_file():
-                return place / name
-    raise InputError(
-        f"{folder} holds no {' and no '.join(names)}; give the folder with the published files"
-    )
-
-
-def _read(rows: Rows, layout: _Layout) -> tuple[list[str], list[str]]:
-    """Read sentences and the names of their labels, which files give as 0 and 1."""
-    names = {"0": layout.classes[0], "1": layout.classes[1]}
+def _read(rows: Rows, layout: Layout, form: Form) -> _Items:
+    """Read texts and the names of their labels, which some files give as numbers."""
+    names = {str(k): name for k, name in enumerate(layout.classes)}
     names |= {name: name for name in layout.classes}
-    texts, labels = [], []
+    items = _Items()
     for k in range(len(rows.numbers)):
-        text, label = rows.value(k, "sentence"), str(rows.value(k, "label"))
-        if not isinstance(text, str) or not text.strip():
-            raise InputError(f"{rows.place(k)}: the sentence is {text!r}; expected a text")
+        label = str(rows.value(k, form.label))
         if label not in names:
-            raise InputError(f"{rows.place(k)}: the label is {label!r}; expected 0 or 1")
-        texts.append(text)
-        labels.append(names[label])
-    return texts, labels
+            numbers = " or ".join(map(str, range(len(layout.classes))))
+            raise InputError(
+                f"{rows.place(k)}: the label is {label!r}; expected {numbers} "
+                f"({', '.join(layout.classes)})"
+            )
+        items.labels.append(names[label])
+        texts = [_text(rows, k, column) for column in form.texts]
+        if layout.group:
+            items.words.append(_text(rows, k, layout.group))
+        if layout.question:
+            given = dict(zip(form.texts, texts, strict=True), **{layout.group: items.words[-1]})
+            texts = [layout.question.format(**given)]
+        items.texts.append(texts[0])
+        items.seconds += texts[1:]
+    return items
+
+
+def _text(rows: Rows, k: int, column: str) -> str:
+    text = rows.value(k, column)
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"{rows.place(k)}: the {column} is {text!r}; expected a text")
+    return text

@@ -137,6 +137,71 @@ def text_groups(texts: Sequence[str]) -> list[str]:
     ]
 
 
+def pair_groups(firsts: Sequence[str], seconds: Sequence[str]) -> list[str]:
+    """Name a group for each pair of texts; pairs that share a text, in whatever case, are one.
+
+    Parameters
+    ----------
+    firsts, seconds : sequence of str
+        The two texts of each pair.
+
+    Returns
+    -------
+    list of str
+        For each, the number (from 1) of the first pair that it is tied to: by a text, first or
+        second, that both hold, or by a chain of pairs that share one each.
+    """
+    parent: dict[str, str] = {}
+
+    def root(text: str) -> str:
+        while parent.setdefault(text, text) != text:
+            parent[text] = parent[parent[text]]
+            text = parent[text]
+        return text
+
+    for first, second in zip(firsts, seconds, strict=True):
+        parent[root(second.casefold())] = root(first.casefold())
+    return text_groups([root(first.casefold()) for first in firsts])
+
+
+def count_pair_duplicates(
+    firsts: Sequence[str], seconds: Sequence[str], splits: Sequence[str] | npt.NDArray[np.str_]
+) -> tuple[dict[str, int], list[str]]:
+    """Count the pairs that stand in two splits, and those of which one text stands in train.
+
+    Parameters
+    ----------
+    firsts, seconds : sequence of str
+        The two texts of each pair.
+    splits : sequence of str
+        The split of each.
+
+    Returns
+    -------
+    counts : dict of str to int
+        As `count_duplicates`, of pairs; also ``known_first_texts`` (test pairs whose first text
+        stands in a pair of train, in either place), ``known_second_texts``, and the same of dev
+        (``known_first_texts_dev``, …).
+    notes : list of str
+        The same in words, where there are any.
+    """
+    pairs = [f"{first}\0{second}" for first, second in zip(firsts, seconds, strict=True)]
+    counts, notes = count_duplicates(pairs, splits, "pairs")
+    names = [str(split) for split in splits]
+    sides = [[text.casefold() for text in side] for side in (firsts, seconds)]
+    train = {text for side in sides for text, s in zip(side, names, strict=True) if s == "train"}
+    for split, ending in (("test", ""), ("dev", "_dev")):
+        for called, side in zip(("first", "second"), sides, strict=True):
+            held = [text in train for text, s in zip(side, names, strict=True) if s == split]
+            counts[f"known_{called}_texts{ending}"] = sum(held)
+            if any(held):
+                notes.append(
+                    f"of {sum(held):,} of {len(held):,} {split} pairs the {called} text also "
+                    "stands in a pair of train"
+                )
+    return counts, notes
+
+
 def count_duplicates(
     texts: Sequence[str], splits: Sequence[str] | npt.NDArray[np.str_], called: str = "sentences"
 ) -> tuple[dict[str, int], list[str]]:

@@ -19,6 +19,7 @@ from probes_tasks.splits import (
     check_draw,
     check_labels,
     count_duplicates,
+    count_pair_duplicates,
     cut_splits,
     sample_training,
     text_groups,
@@ -57,6 +58,9 @@ class Table:
 
     text: str = "text"
     """Column of texts; start and end count its characters."""
+
+    text2: str | None = None
+    """Column of second texts: a label is about both. Pairs of texts are for probes train."""
 
     words: str | None = None
     """Column of words, in place of text: a list, or words separated by white space; start and end
@@ -104,7 +108,7 @@ class Table:
 
     group: str | None = None
     """Column of what must not be divided between splits, such as a document; without it, the
-    text."""
+    text, of pairs the first text."""
 
     classes: tuple[str, ...] = ()
     """Which classes to keep, and what to call them: cat, or car=automobile. The others are left
@@ -136,6 +140,7 @@ class Table:
         """
         self._check()
         wanted = [self.words or self.text, *self.label]
+        wanted += [] if self.text2 is None else [self.text2]
         wanted += [column for span in self._spans() for column in span.names]
         wanted += [column for column in (self.split, self.group) if column is not None]
         main = read_table(self.path, wanted, names=self.columns, config=self.config)
@@ -174,6 +179,11 @@ class Table:
                 raise unknown(f"{what} of a table", came, known)
         if not self.label:
             raise InputError("no label column is named; give at least one")
+        if self.text2 is not None and (self.unit != "sentence" or self.words is not None):
+            raise InputError(
+                f"column {self.text2!r} holds second texts, and the units are not whole texts; "
+                "drop text2, or unit and words"
+            )
         self._check_words()
 
     def _check_words(self) -> None:
@@ -213,6 +223,7 @@ class _Corpus:
 
     options: Table
     texts: list[str] = field(default_factory=list)
+    seconds: list[str] = field(default_factory=list)
     splits: list[Split] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     index: list[int] = field(default_factory=list)
@@ -247,6 +258,8 @@ class _Corpus:
                 self.texts.append(text)
                 self.splits.append(split)
                 self.groups.append(group)
+                if options.text2 is not None:
+                    self.seconds.append(raw_text(rows, k, options.text2, None)[0])
             self.spans += spans
             self.index += [number] * len(spans)
             for name, column in labels.items():
@@ -281,7 +294,12 @@ class _Corpus:
         units = np.argsort(where, kind="stable")
         units = units[where[units] >= 0]
         texts = [self.texts[k] for k in order]
-        counts, found = count_duplicates(texts, splits[order])
+        seconds = [self.seconds[k] for k in order] if self.seconds else None
+        counts, found = (
+            count_duplicates(texts, splits[order])
+            if seconds is None
+            else count_pair_duplicates(texts, seconds, splits[order])
+        )
         counts["left_out"] = int((~keep).sum()) + n_out
         self.classes.tell(counts, notes)
         if not keep.all():
@@ -299,15 +317,16 @@ class _Corpus:
                 Task(
                     name="table",
                     labelling=name,
-                    unit=options.unit,
+                    unit=options.unit if seconds is None else "sentence-pair",
                     kind=options.kind,
                     texts=tuple(texts),
+                    seconds=None if seconds is None else tuple(seconds),
                     text_index=where[units].astype(np.int64),
                     spans=np.array(self.spans, dtype=np.int64)[units],
                     labels=labels,
                     splits=splits[order][where[units]],
                     groups=np.array(groups)[order][where[units]],
-                    group_kind=options.group or "sentence",
+                    group_kind=options.group or self._group_kind,
                     title=source.title if options.config is None else options.config,
                     version=version,
                     source=", ".join([source.source, *files]),
@@ -318,6 +337,14 @@ class _Corpus:
                 )
             )
         return tuple(tasks)
+
+    @property
+    def _group_kind(self) -> str:
+        """Of pairs the first text: that of which several things are asked, such as a premise.
+
+        Second texts may be few, as the aspects of an opinion are, and would tie all into one.
+        """
+        return "sentence" if self.options.text2 is None else "first text"
 
     def _cut(self, notes: list[str]) -> tuple[np.ndarray, list[str]]:
         options = self.options
@@ -330,7 +357,7 @@ class _Corpus:
         if missing:
             train = np.flatnonzero(splits == "train")
             splits[train] = cut_splits([groups[k] for k in train], missing, options.seed)
-            by = "text" if options.group is None else options.group
+            by = options.group or ("text" if options.text2 is None else self._group_kind)
             notes.append(f"{' and '.join(missing)} cut from train by {by}, seed {options.seed}")
         if options.group is None or len(self.parts) > 1:
             # A name means something within its part only; in one table it must not be divided.

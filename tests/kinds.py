@@ -288,5 +288,16 @@ def _finish(raw: tokenizers.Tokenizer, spec: Kind) -> None:
         tokens = {token for token in spec.template.split() if token != "$A"}
         raw.post_processor = processors.TemplateProcessing(
             single=spec.template,
+            pair=_pair(spec.template),
             special_tokens=[(token, raw.token_to_id(token)) for token in sorted(tokens)],
         )
+
+
+def _pair(template: str) -> str:
+    """Join two texts as the models do: BERT's, RoBERTa's (two ends between), T5's, Llama's."""
+    before, after = (side.strip() for side in template.split("$A"))
+    if before == "[CLS]":
+        return f"{before} $A {after} $B:1 {after}:1"
+    if before and after:
+        return f"{before} $A {after} {after} $B {after}"
+    return f"$A {after} $B {after}" if after else f"{before} $A {before}:1 $B:1"

@@ -9,6 +9,7 @@ import torch
 from probes.configs import ProbeConfig
 from probes.encoders import ImageEncoder, TextEncoder
 from probes.errors import InputError
+from probes.states.corpus import require_single
 from probes.task import Task
 
 OF_TEXTS = ("part", "max_tokens", "truncation", "stride", "lost")
@@ -39,8 +40,10 @@ def load_encoder(
     Raises
     ------
     InputError
-        If it cannot be loaded, or a setting is of texts and the task of images.
+        If it cannot be loaded, a setting is of texts and the task of images, or the task is of
+        pairs of texts.
     """
+    require_single(task)
     random_weights = None if like is None else config.seed
     if task.unit == "image":
         _require_no_text(config)

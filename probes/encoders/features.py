@@ -46,7 +46,9 @@ class Features(Protocol):
     kind: FeatureKind
 
     def collate(self, items: Sequence[Any]) -> dict[str, Tensor]:
-        """Lay out raw texts or PIL images as one batch on the CPU, right padded or stacked.
+        """Lay out raw texts, pairs of texts or PIL images as one batch on the CPU.
+
+        Texts are padded on the right, images stacked. A pair is a tuple of two texts.
 
         Every tensor has a row an item. One named ``cut``, bool of shape (n,), says of which items
         some was left out; it is not needed to compute features.

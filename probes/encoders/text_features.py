@@ -24,6 +24,7 @@ from probes.encoders.parts import (
     rope_depends_on_length,
 )
 from probes.encoders.stems import ends_of
+from probes.encoders.text_pairs import lay_out, require_pairs, require_short_pairs
 from probes.encoders.tokens import Tokens
 from probes.errors import InputError, unknown
 from probes.files import write_whole
@@ -36,7 +37,7 @@ ALL = 1 << 40
 
 
 class TextFeatures:
-    """A pretrained text model with one pooled vector a text, which may be trained.
+    """A pretrained text model with one pooled vector a text, or a pair, which may be trained.
 
     Use `from_pretrained`. Satisfies `probes.encoders.features.Features`; the vectors are those of
     `probes.encoders.TextEncoder` at its last layer.
@@ -53,7 +54,8 @@ class TextFeatures:
     pooling : {"cls", "mean", "last"}, optional
         By default the mean, and the last sub-token of a causal model.
     max_length : int, optional
-        The most sub-tokens of a text; longer ones are cut. Without it they are refused.
+        The most sub-tokens of a text, or of a pair; longer ones are cut. Without it they are
+        refused.
 
     Attributes
     ----------
@@ -104,6 +106,8 @@ class TextFeatures:
         self._pad_id = pad if pad is not None and pad < n_ids else 0  # it is masked
         default: TextPooling = "last" if reader.is_causal else "mean"
         self.pooling: TextPooling = pooling or default
+        # GPT-2 accepts types, and would add the embeddings of words 0 and 1 for them.
+        self._has_types = getattr(self.module.config, "type_vocab_size", 0) > 1
 
     @classmethod
     def from_pretrained(
@@ -148,22 +152,26 @@ class TextFeatures:
 
         Parameters
         ----------
-        items : sequence of str
-            At least one.
+        items : sequence of str, or of (str, str)
+            At least one. A pair is joined as the tokenizer joins pairs; the mean is over all
+            sub-tokens of both texts that are not special.
 
         Returns
         -------
         dict of str to Tensor
-            ``input_ids`` and ``attention_mask``, int64 of shape (n, tokens); ``pooled``, bool of
-            the same shape: the positions that a feature is the mean of; ``cut``, bool of shape
-            (n,): the texts that were longer.
+            ``input_ids`` and ``attention_mask``, int64 of shape (n, tokens); of pairs also
+            ``token_type_ids``, where the model has such types; ``pooled``, bool of the same shape:
+            the positions that a feature is the mean of; ``cut``, bool of shape (n,): the texts or
+            pairs that were longer. Of a pair the longer text is cut first.
 
         Raises
         ------
         InputError
-            If a text is longer than the model allows and no ``max_length`` is set, or it has no
-            sub-tokens.
+            If a text or pair is longer than the model allows and no ``max_length`` is set, a text
+            has no sub-tokens, or single texts stand among pairs.
         """
+        if any(isinstance(item, tuple) for item in items):
+            return self._collate_pairs(items)
         texts = [str(item) for item in items]
         plan = self._plan(texts)
         if len(plan.lost):
@@ -184,8 +192,29 @@ class TextFeatures:
             "cut": cut,
         }
 
-    def _plan(self, texts: Sequence[str]) -> Plan:
+    def _collate_pairs(self, items: Sequence[Any]) -> dict[str, Tensor]:
+        pairs = require_pairs(items)
+        joined = self._tokens.join(pairs)
+        cut = torch.zeros(len(pairs), dtype=torch.bool)
+        if self._limit is not None:
+            if self._max_length is None:
+                require_short_pairs(pairs, joined, self._limit)
+            cut = torch.tensor([len(pair.ids) > self._limit for pair in joined])
+            joined = [pair.cut(self._limit) for pair in joined]
+        batch = lay_out(
+            joined, self.pooling, pad_id=self._pad_id, leave_out_first=self._leaves_out_first
+        )
+        if not self._has_types:
+            del batch["token_type_ids"]
+        return {**batch, "cut": cut}
+
+    @property
+    def _leaves_out_first(self) -> bool:
+        """Whether position 0 holds a sub-token of the text that sees nothing but itself."""
         bare = self._is_causal and self._tokens.beginning == "none"
+        return bare and self.pooling == "mean"
+
+    def _plan(self, texts: Sequence[str]) -> Plan:
         return plan_batches(
             texts,
             self._tokens.pieces(texts)[0],
@@ -197,7 +226,7 @@ class TextFeatures:
             budget=ALL,
             pad_id=self._pad_id,
             is_causal=self._is_causal,
-            leave_out_first=bare and self.pooling == "mean",
+            leave_out_first=self._leaves_out_first,
         )
 
     def _inputs(self, device: torch.device) -> Inputs:
@@ -217,7 +246,8 @@ class TextFeatures:
             On the module's device, with gradients where these are enabled.
         """
         device = next(self.module.parameters()).device
-        inputs = self._inputs(device)(batch["input_ids"], batch["attention_mask"])
+        types = {"token_type_ids": batch["token_type_ids"]} if "token_type_ids" in batch else {}
+        inputs = self._inputs(device)(batch["input_ids"], batch["attention_mask"], **types)
         hidden: Tensor = self.module(**inputs).last_hidden_state
         pooled = batch["pooled"].to(device, hidden.dtype)
         total = (pooled[:, None] @ hidden).squeeze(1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from probes.encoders.align import Pieces
 from probes.encoders.batches import require_short
 from probes.encoders.offsets import Aligner
+from probes.encoders.text_pairs import JoinedPair, TextPair
 from probes.errors import InputError
 
 
@@ -96,22 +98,96 @@ class Tokens:
         InputError
             If a text is no Unicode, or the tokenizer gives an id that the model does not have.
         """
-        for k, text in enumerate(texts):
-            if not text.isascii():
-                _require_unicode(k, text)
+        _require_unicode(texts)
         ids, special, theirs = self._cut(texts)
-        highest = max(max(row, default=0) for row in ids)
-        if highest >= self.n_ids:
-            raise InputError(
-                f"the tokenizer of {self._name!r} gives the id {highest}, and the model has "
-                f"{self.n_ids} embeddings; give a model and a tokenizer that belong together"
-            )
+        self._require_ids(ids)
         offsets, n_mended = self.aligner.offsets(texts, ids, special, theirs)
         if self._first is not None:
             ids = [[self._first, *row] for row in ids]
             special = [[1, *row] for row in special]
             offsets = [[(0, 0), *row] for row in offsets]
         return Pieces.build(texts, ids, offsets, special, self.aligner.markers), n_mended
+
+    def join(self, pairs: Sequence[TextPair]) -> list[JoinedPair]:
+        """Cut pairs of texts into sub-tokens, two texts a row, as the tokenizer joins them.
+
+        Parameters
+        ----------
+        pairs : sequence of (str, str)
+            At least one.
+
+        Returns
+        -------
+        list of JoinedPair
+            After the special token that is put first, where one is.
+
+        Raises
+        ------
+        InputError
+            If a text is no Unicode or has no sub-tokens, or the tokenizer cannot say which
+            sub-tokens are special, or gives an id that the model does not have.
+        """
+        firsts, seconds = (list(side) for side in zip(*pairs, strict=True))
+        _require_unicode([*firsts, *seconds])
+        answer = self._tokenizer(
+            firsts,
+            seconds,
+            add_special_tokens=True,
+            padding=False,
+            truncation=False,
+            return_attention_mask=False,
+            return_token_type_ids=True,
+            return_special_tokens_mask=True,
+            verbose=False,
+        )
+        ids = answer["input_ids"]
+        self._require_ids(ids)
+        # Both texts are cut each for itself, so the first one alone has as many.
+        alone = self._tokenizer(
+            firsts, add_special_tokens=False, padding=False, truncation=False, verbose=False
+        )["input_ids"]
+        rows = zip(
+            pairs,
+            ids,
+            answer["token_type_ids"],
+            answer["special_tokens_mask"],
+            alone,
+            strict=True,
+        )
+        return [self._joined(pair, *row) for pair, *row in rows]
+
+    def _joined(
+        self,
+        pair: TextPair,
+        ids: Sequence[int],
+        types: Sequence[int],
+        special: Sequence[int],
+        first: Sequence[int],
+    ) -> JoinedPair:
+        shown = " / ".join(repr(text[:60]) for text in pair)
+        n_content = len(special) - sum(special)
+        if len(special) != len(ids) or n_content < len(first):
+            raise InputError(
+                f"the tokenizer of {self._name!r} does not say which sub-tokens of the pair "
+                f"{shown} are special ones; take what reads as a special token out of its texts"
+            )
+        if not 0 < len(first) < n_content:
+            raise InputError(f"a text of the pair {shown} has no sub-tokens; leave the pair out")
+        before = [] if self._first is None else [self._first]
+        return JoinedPair(
+            np.array([*before, *ids], dtype=np.int64),
+            np.array([*(0 for _ in before), *types], dtype=np.int64),
+            np.array([*(1 for _ in before), *special], dtype=bool),
+            len(first),
+        )
+
+    def _require_ids(self, ids: Sequence[Sequence[int]]) -> None:
+        highest = max(max(row, default=0) for row in ids)
+        if highest >= self.n_ids:
+            raise InputError(
+                f"the tokenizer of {self._name!r} gives the id {highest}, and the model has "
+                f"{self.n_ids} embeddings; give a model and a tokenizer that belong together"
+            )
 
     def pad(self, texts: Sequence[str], pad_id: int, limit: int | None) -> tuple[Tensor, Tensor]:
         """Cut texts into sub-tokens, and pad them on the right.
@@ -147,11 +223,14 @@ class Tokens:
         return ids, mask
 
 
-def _require_unicode(number: int, text: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"text {number} ({text[:60]!a}) holds half of a surrogate pair at character "
-            f"{error.start}, which no encoding can write; mend the data"
-        ) from None
+def _require_unicode(texts: Sequence[str]) -> None:
+    for number, text in enumerate(texts):
+        if text.isascii():
+            continue
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"text {number} ({text[:60]!a}) holds half of a surrogate pair at character "
+                f"{error.start}, which no encoding can write; mend the data"
+            ) from None

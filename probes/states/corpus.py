@@ -46,12 +46,23 @@ class Work:
 
 
 def require_fit(task: Task, encoder: Encoder) -> None:
-    """Refuse texts for a model of images, and images for one of texts."""
+    """Refuse pairs of texts, texts for a model of images, and images for one of texts."""
+    require_single(task)
     if (task.unit == "image") != (encoder.kind == "image"):
         reads = "images" if encoder.kind == "image" else "text"
         raise InputError(
             f"the task {task.name!r} is of {task.unit}s, and the model {encoder.name!r} reads "
             f"{reads}; give another model, or another task"
+        )
+
+
+def require_single(task: Task) -> None:
+    """Refuse a task over pairs of texts: what lies in a store is of one text."""
+    if task.unit == "sentence-pair":
+        raise InputError(
+            f"the task {task.title or task.name!r} is of pairs of texts, and the vectors of a "
+            "layer are of one text: train a classifier on it (probes train), or give a task of "
+            "one text a unit"
         )
 
 

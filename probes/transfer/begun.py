@@ -46,7 +46,7 @@ def require_same(path: Path, now: Mapping[str, Any]) -> None:
 
 
 def digest_of_items(parts: Sequence[LabelledItems]) -> str:
-    """Digest items and labels: texts, or the pixels of images; groups, too."""
+    """Digest items and labels: texts, pairs of texts, or the pixels of images; groups, too."""
     digest = xxhash.xxh3_128()
     for part in parts:
         content = part.items.digests if isinstance(part.items, Images) else part.items

@@ -263,7 +263,7 @@ class Classifier:
         Parameters
         ----------
         items : sequence
-            Texts or images.
+            Texts, pairs of texts (tuples) or images.
         batch_size : int
             Items of a pass.
         share : (int, int)
@@ -293,7 +293,7 @@ class Classifier:
         Parameters
         ----------
         items : sequence
-            Texts or images, at least one.
+            Texts, pairs of texts (tuples) or images, at least one.
         batch_size : int
             Items of a pass.
 
@@ -335,6 +335,10 @@ def _batches(items: Sequence[Any], size: int, by_length: bool) -> Iterator[list[
     """Number the items of each batch; texts alike in length together, so that less is padding."""
     order = np.arange(len(items))
     if by_length:
-        order = np.argsort(np.fromiter(map(len, items), np.int64, len(items)), kind="stable")
+        order = np.argsort(np.fromiter(map(_length, items), np.int64, len(items)), kind="stable")
     for start in range(0, len(items), size):
         yield order[start : start + size].tolist()
+
+
+def _length(item: Any) -> int:
+    return sum(map(len, item)) if isinstance(item, tuple) else len(item)

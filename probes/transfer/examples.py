@@ -12,7 +12,7 @@ import numpy.typing as npt
 from probes.errors import InputError
 from probes.task import Split, Task
 
-UNITS = ("sentence", "image")
+UNITS = ("sentence", "sentence-pair", "image")
 """Units that are whole items: a classifier answers once for each."""
 
 
@@ -23,13 +23,14 @@ class LabelledItems:
     Parameters
     ----------
     items : sequence
-        Texts, or images, which may be decoded when they are asked for.
+        Texts, pairs of texts (tuples), or images, which may be decoded when they are asked for.
     labels : ndarray of shape (n,), int64
         Number of each item's class; -1 for a class that the classifier does not have.
     groups : ndarray of shape (n,), str
         What must not be counted as independent.
     names : list of str
-        What a table calls each item: the text, or the image's name.
+        What a table calls each item: the text, both texts with a slash between, or the image's
+        name.
     title : str
         What a table calls them all.
     """
@@ -56,7 +57,7 @@ def class_names(task: Task) -> tuple[str, ...]:
     if task.unit not in UNITS:
         raise InputError(
             f"{where} labels {task.unit}s; a classifier is trained on whole items: give a task "
-            f"whose unit is {' or '.join(UNITS)}"
+            f"whose unit is {', '.join(UNITS[:-1])} or {UNITS[-1]}"
         )
     if task.kind != "class":
         raise InputError(f"{where} has real values; a classifier needs classes")
@@ -87,7 +88,7 @@ def labelled(task: Task, split: Split, classes: Sequence[str]) -> LabelledItems:
     Parameters
     ----------
     task : Task
-        Over sentences or images.
+        Over sentences, pairs of them, or images.
     split : {"train", "dev", "test"}
         Which.
     classes : sequence of str
@@ -159,5 +160,7 @@ def shifted(task: Task, classes: Sequence[str]) -> LabelledItems:
 def _items(task: Any, rows: npt.NDArray[np.int64], names: list[str]) -> Sequence[Any]:
     if task.unit == "sentence":
         return names
+    if task.seconds is not None:
+        return [(task.texts[row], task.seconds[row]) for row in task.text_index[rows]]
     pictures: Sequence[Any] = task.images.at(task.text_index[rows])
     return pictures

@@ -37,7 +37,8 @@ def load_shifts(options: Any, ood: Sequence[str]) -> tuple[Task, dict[str, Task]
     Raises
     ------
     InputError
-        If a mapping is none, an option is unknown, or several labellings were asked for.
+        If a mapping is none, an option is unknown, several labellings were asked for, or a shift's
+        units are not of the task's kind.
     """
     task, *more = options.load()
     shifts: dict[str, Task] = {}
@@ -57,6 +58,12 @@ def load_shifts(options: Any, ood: Sequence[str]) -> tuple[Task, dict[str, Task]
         shifts[" ".join(str(title).split())] = found[0]
     if len(shifts) < len(more) + len(ood):
         raise InputError(f"two sets out of distribution have one name; there are {[*shifts]}")
+    for name, other in shifts.items():
+        if other.unit != task.unit:
+            raise InputError(
+                f"the task is of {task.unit}s, and out of distribution {name!r} is of "
+                f"{other.unit}s; a classifier reads one kind: give the same"
+            )
     return task, shifts
 
 
@@ -82,6 +89,8 @@ def _contents(task: Task, split: Split) -> list[str]:
     rows = task.text_index[(task.splits == split) & task.asked]
     if task.images is not None:
         return [task.images.digests[k] for k in rows]
+    if task.seconds is not None:
+        return [f"{task.texts[k]}\0{task.seconds[k]}".casefold() for k in rows]
     return [task.texts[k].casefold() for k in rows]
 
 
