@@ -131,7 +131,7 @@ def _missing(folder: Path, names: Sequence[str]) -> InputError:
     )
 
 
-_JSON = {"train": ("train.jsonl",), "dev": ("val.jsonl",)}
+_TRAIN, _VAL = ("train.jsonl",), ("val.jsonl",)
 
 LAYOUTS: dict[str, Layout] = {
     "cola": Layout(
@@ -159,7 +159,7 @@ LAYOUTS: dict[str, Layout] = {
         classes=("entailment", "not_entailment"),
         forms=(
             Form(texts=("sentence1", "sentence2")),
-            Form(texts=("premise", "hypothesis"), **_JSON),
+            Form(texts=("premise", "hypothesis"), train=_TRAIN, dev=_VAL),
         ),
         citation="Dagan, Glickman & Magnini (2005), The PASCAL Recognising Textual Entailment "
         "Challenge; its second, third and fifth round",
@@ -190,13 +190,13 @@ LAYOUTS: dict[str, Layout] = {
     "cb": Layout(
         title="CB",
         classes=("entailment", "contradiction", "neutral"),
-        forms=(Form(texts=("premise", "hypothesis"), **_JSON),),
+        forms=(Form(texts=("premise", "hypothesis"), train=_TRAIN, dev=_VAL),),
         citation="de Marneffe, Simons & Tonhauser (2019), The CommitmentBank",
     ),
     "boolq": Layout(
         title="BoolQ",
         classes=("False", "True"),
-        forms=(Form(texts=("question", "passage"), **_JSON),),
+        forms=(Form(texts=("question", "passage"), train=_TRAIN, dev=_VAL),),
         citation="Clark et al. (2019), BoolQ",
     ),
     # One text, as the code of Tomihari & Sato (2024) gives it to RoBERTa; nothing marks where the
@@ -204,7 +204,7 @@ LAYOUTS: dict[str, Layout] = {
     "wic": Layout(
         title="WiC",
         classes=("False", "True"),
-        forms=(Form(texts=("sentence1", "sentence2"), **_JSON),),
+        forms=(Form(texts=("sentence1", "sentence2"), train=_TRAIN, dev=_VAL),),
         question="{sentence1} {sentence2} Does {word} have the same meaning in both sentences?",
         group="word",
         citation="Pilehvar & Camacho-Collados (2019), WiC",

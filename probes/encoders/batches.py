@@ -170,7 +170,13 @@ def _without_first(pieces: Pieces, text_index: Ints, covered: Ints) -> Ints:
     return np.stack([first + (at_start & several), covered[:, :, 1]], axis=2)
 
 
-def require_short(texts: Sequence[str], lengths: Ints, limit: int, first_text: int = 0) -> None:
+CUT = "choose --truncation window (overlapping windows) or truncate (the beginning alone)"
+"""What to do about a text that is too long."""
+
+
+def require_short(
+    texts: Sequence[str], lengths: Ints, limit: int, first_text: int = 0, advice: str = CUT
+) -> None:
     """Refuse texts that have more tokens than the limit; the message names the first."""
     over = np.flatnonzero(lengths > limit)
     if not len(over):
@@ -180,8 +186,7 @@ def require_short(texts: Sequence[str], lengths: Ints, limit: int, first_text: i
     more = f"; {len(over)} of {len(texts)} texts here are too long" if len(over) > 1 else ""
     raise InputError(
         f"text {first_text + k} has {lengths[k]} tokens, the limit is {limit} ({shown!r}{more}; "
-        f"the longest has {lengths.max()}); choose --truncation window (overlapping windows) or "
-        "--truncation truncate (the beginning alone)"
+        f"the longest has {lengths.max()}); {advice}"
     )
 
 

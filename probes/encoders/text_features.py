@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from probes.encoders.batches import Plan, plan_batches
+from probes.encoders.batches import Plan, plan_batches, require_short
 from probes.encoders.encoder import LayerReader
 from probes.encoders.features import SETTINGS
 from probes.encoders.load import load_model
@@ -215,9 +215,13 @@ class TextFeatures:
         return bare and self.pooling == "mean"
 
     def _plan(self, texts: Sequence[str]) -> Plan:
+        pieces = self._tokens.pieces(texts)[0]
+        if self._max_length is None and self._limit is not None:
+            advice = f"set max_length to {self._limit}, and the end of longer texts is left out"
+            require_short(texts, pieces.lengths, self._limit, advice=advice)
         return plan_batches(
             texts,
-            self._tokens.pieces(texts)[0],
+            pieces,
             np.arange(len(texts)),
             np.array([(0, len(text)) for text in texts], dtype=np.int64),
             pooling=self.pooling,
