@@ -21,53 +21,41 @@ that of padding too; CLIP looks back from the end of the text, so that what foll
 
 
 @dataclass(frozen=True, eq=False)
-class TextTower:
-    """Texts as a model of images and texts compares them with images.
+class TextTokens:
+    """Texts as sub-tokens, laid out as a model of images and texts was trained with them.
 
     Use `from_pretrained`.
 
     Parameters
     ----------
-    model : transformers.PreTrainedModel
-        With both towers, in evaluation mode.
     tokenizer : transformers.PreTrainedTokenizerBase
         That pads right.
+    config : transformers.PretrainedConfig
+        Of the whole model.
     name : str
         What a complaint calls the model.
     """
 
-    model: Any
     tokenizer: Any
+    config: Any
     name: str
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        trust_remote_code: bool = False,
-        device: torch.device | str = "cpu",
-    ) -> TextTower:
-        """Load one, in float32.
+    def from_pretrained(cls, name: str, where: dict[str, Any]) -> TextTokens:
+        """Load a model's configuration and tokenizer, and none of its weights.
 
         Parameters
         ----------
         name : str
             Folder of the whole model, or its name on the hub.
-        revision : str, optional
-            Commit, branch or tag.
-        trust_remote_code : bool
-            Whether code that comes with the model may run.
-        device : torch.device or str
-            Where it computes.
+        where : dict
+            Its ``revision``, and whether to ``trust_remote_code``.
 
         Raises
         ------
         InputError
-            If the model has no text tower, or is not to be had.
+            If the model has no text tower, or no tokenizer.
         """
-        where = {"revision": revision, "trust_remote_code": trust_remote_code}
         config = read_config(name, where)
         if config.model_type not in _PADDING:
             raise InputError(
@@ -79,8 +67,71 @@ class TextTower:
         tokenizer.padding_side = "right"
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        model = load_weights(name, config, {**where, "dtype": torch.float32})
-        return cls(model.eval().to(device), tokenizer, name)
+        return cls(tokenizer, config, name)
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        """Lay out texts that have room, as a batch on the CPU."""
+        padding = _PADDING[self.config.model_type]
+        return self.tokenizer(
+            list(texts),
+            padding=padding,
+            max_length=self._most if padding == "max_length" else None,
+            return_attention_mask=padding != "max_length",  # SigLIP was trained without one
+            return_tensors="pt",
+        )
+
+    def require_room(self, texts: Sequence[str]) -> None:
+        """Refuse texts of more sub-tokens than the model reads, by the first of them."""
+        for text, ids in zip(texts, self.tokenizer(list(texts))["input_ids"], strict=True):
+            if len(ids) > self._most:
+                raise InputError(
+                    f"the text {text!r} has {len(ids)} sub-tokens, and the model {self.name!r} "
+                    f"reads {self._most}; shorten the template, or the name of the class"
+                )
+
+    @property
+    def _most(self) -> int:
+        return int(self.config.text_config.max_position_embeddings)
+
+
+@dataclass(frozen=True, eq=False)
+class TextTower:
+    """Texts as a model of images and texts compares them with images.
+
+    Use `from_pretrained`.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        With both towers, in evaluation mode.
+    tokens : TextTokens
+        Of the same model.
+    """
+
+    model: Any
+    tokens: TextTokens
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str, where: dict[str, Any], *, device: torch.device | str = "cpu"
+    ) -> TextTower:
+        """Load one, in float32.
+
+        Parameters
+        ----------
+        name, where
+            As `TextTokens.from_pretrained`.
+        device : torch.device or str
+            Where it computes.
+
+        Raises
+        ------
+        InputError
+            If the model has no text tower, or is not to be had.
+        """
+        tokens = TextTokens.from_pretrained(name, where)
+        model = load_weights(name, tokens.config, {**where, "dtype": torch.float32})
+        return cls(model.eval().to(device), tokens)
 
     @property
     def scale(self) -> float:
@@ -110,35 +161,13 @@ class TextTower:
         InputError
             If a text has more sub-tokens than the model reads.
         """
-        self._require_room(texts)
+        self.tokens.require_room(texts)
         found = []
         with torch.inference_mode():
             for start in range(0, len(texts), BATCH):
-                batch = self._tokens(texts[start : start + BATCH]).to(self.model.device)
+                batch = self.tokens(texts[start : start + BATCH]).to(self.model.device)
                 vectors = self.model.get_text_features(**batch)
                 if not isinstance(vectors, Tensor):  # transformers 5.0 gives them as they are
                     vectors = vectors.pooler_output
                 found.append(nn.functional.normalize(vectors.double(), dim=-1).cpu())
         return torch.cat(found)
-
-    @property
-    def _most(self) -> int:
-        return int(self.model.config.text_config.max_position_embeddings)
-
-    def _tokens(self, texts: Sequence[str]) -> Any:
-        padding = _PADDING[self.model.config.model_type]
-        return self.tokenizer(
-            list(texts),
-            padding=padding,
-            max_length=self._most if padding == "max_length" else None,
-            return_attention_mask=padding != "max_length",  # SigLIP was trained without one
-            return_tensors="pt",
-        )
-
-    def _require_room(self, texts: Sequence[str]) -> None:
-        for text, ids in zip(texts, self.tokenizer(list(texts))["input_ids"], strict=True):
-            if len(ids) > self._most:
-                raise InputError(
-                    f"the text {text!r} has {len(ids)} sub-tokens, and the model {self.name!r} "
-                    f"reads {self._most}; shorten the template, or the name of the class"
-                )

@@ -16,6 +16,7 @@ from probes.files import sealed, unsealed, write_whole
 from probes.results import Results, Row
 from probes.transfer.begun import digest_of_items, require_same
 from probes.transfer.classifier import Classifier
+from probes.transfer.config import TUNED
 from probes.transfer.evaluate import Answered, EvaluationSet, evaluation_sets, rows_of
 from probes.transfer.examples import class_names
 from probes.transfer.passes import score
@@ -23,7 +24,7 @@ from probes.transfer.processes import Processes
 from probes.transfer.runs import ANSWERS, answers_of, read_answers, write_answers
 from probes.transfer.shifts import load_shifts, notes_of
 from probes.transfer.soups import greedy_soup, uniform_soup
-from probes.transfer.trained import METHODS, Pair, pairs_of, train_config
+from probes.transfer.trained import HEAD_OF, METHODS, Pair, pairs_of, train_config
 from probes.transfer.wise import DEFAULT_ALPHA, wise_ft
 from probes.transfer.wise_page import write_page
 from probes.transfer.wise_rows import Found, best_alpha, chosen_rows, curve_rows
@@ -33,8 +34,12 @@ Load = Callable[[], tuple[Classifier, Classifier]]
 ALPHAS = tuple(k / 10 for k in range(11))
 COMMAND = "probes wise"
 UNRELATED = (
-    "the heads of the two are not related (ft begins with a drawn head): a contrast, not WiSE-FT "
-    "as it is meant"
+    "the heads of {} and {} are not related (they do not begin with the same one): a contrast, not "
+    "WiSE-FT as it is meant"
+)
+FROZEN = (
+    "{} and {} have the same network, as it was pretrained: the average of their weights is that "
+    "of their outputs"
 )
 
 
@@ -48,7 +53,8 @@ class WiseConfig:
     out: str
     """Folder of this run: results, figures, report."""
     first: str = "lp"
-    """At alpha 0: a method of that run (lp, ft, lp-ft), or the folder of a classifier."""
+    """At alpha 0: a method of that run (zero-shot, lp, ft, lp-ft, zs-ft), or the folder of a
+    classifier."""
     second: str = "lp-ft"
     """At alpha 1: likewise; of a method with several seeds each has a curve of its own, and the
     mean is told."""
@@ -154,8 +160,6 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
             soups, kept = _soups(setting, pairs, advance)
         rows += soups
     results = Results(rows)
-    ends_of = {config.first, config.second}
-    notes = [UNRELATED] if "ft" in ends_of and ends_of < set(METHODS) else []
     about = {
         "kind": "wise",
         "run": Path(config.out).name,
@@ -170,11 +174,22 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
         "classes": list(classes),
         "sets": {part.name: part.items.title for part in sets},
         "n": {part.name: len(part.items) for part in sets},
-        "notes": [*notes_of(task, shifts), *notes],
+        "notes": [*notes_of(task, shifts), *notes_on(config.first, config.second)],
     }
     write_run(setting.out, results, about)
     write_page(setting.out)
     return results
+
+
+def notes_on(first: str, second: str) -> list[str]:
+    """Say what a reader must know of averages between two methods; of folders nothing is known."""
+    ends = (first, second)
+    if not set(ends) <= set(METHODS):
+        return []
+    if not set(ends) & set(TUNED):
+        return [FROZEN.format(*ends)]
+    is_related = HEAD_OF.get(first, first) == HEAD_OF.get(second, second)
+    return [] if is_related else [UNRELATED.format(*ends)]
 
 
 def _curve(
