@@ -128,7 +128,7 @@ def test_nothing_is_trained_zero_shot_and_all_is_from_there(done):
     assert {n.split(".")[0] for n in differing(state(zero), state(lp))} == {"head"}
 
 
-@pytest.mark.parametrize("family", ["clip", "siglip"])
+@towers.EACH
 def test_fine_tuning_begins_at_the_zero_shot_loss(home, tmp_path, family):
     more = {"method": ["zero-shot", "zs-ft"], "rates": "1e-12", "seeds": 1, "training.epochs": 1}
     finished = run(*arguments(home, tmp_path / "x", family, **more))

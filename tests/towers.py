@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 import transformers
+from transformers.utils import is_sentencepiece_available
 
 import image_zoo
 import kinds
@@ -12,6 +14,11 @@ import zoo
 TEXTS = ["a photo of a dog, class0 or class1.", "BRIGHT stripes drawn in darkness: xyz_jkqw v"]
 MOST = 40
 """Sub-tokens of a text."""
+NEEDS = "transformers 5.0 loads no tokenizer of SigLIP without sentencepiece"
+IS_LACKING = transformers.__version__.startswith("5.0.") and not is_sentencepiece_available()
+EACH = pytest.mark.parametrize(
+    "family", ["clip", pytest.param("siglip", marks=pytest.mark.skipif(IS_LACKING, reason=NEEDS))]
+)
 
 
 def save(family: str, folder: str | Path, *, pads: bool = True) -> None:

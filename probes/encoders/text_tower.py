@@ -166,8 +166,6 @@ class TextTower:
         with torch.inference_mode():
             for start in range(0, len(texts), BATCH):
                 batch = self.tokens(texts[start : start + BATCH]).to(self.model.device)
-                vectors = self.model.get_text_features(**batch)
-                if not isinstance(vectors, Tensor):  # transformers 5.0 gives them as they are
-                    vectors = vectors.pooler_output
+                vectors = self.model.get_text_features(**batch).pooler_output
                 found.append(nn.functional.normalize(vectors.double(), dim=-1).cpu())
         return torch.cat(found)
