@@ -12,6 +12,10 @@ ImagePooling = Literal["cls", "mean", "patch"]
 all positions, special tokens too; the mean over its patches alone. Where there is no special token,
 as in feature maps, the last two are the same."""
 
+FeaturePooling = Literal[ImagePooling, "embedding"]
+"""Of an image's features, which may be trained: as of a layer; or, of a model of images and texts,
+the vector that it compares with those of texts, at length one."""
+
 Pooling = Literal[TextPooling, ImagePooling]
 """Of a text or an image."""
 

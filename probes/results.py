@@ -35,7 +35,8 @@ class Row:
     method : str
         What gave the answer: ``"probe"``, ``"probe-random-model"``, ``"control-task"``,
         ``"permuted-labels"``, ``"majority"``, ``"word-identity"``, ``"bag-of-words"``,
-        ``"length"``; of a model that was adapted ``"lp"``, ``"ft"``, ``"lp-ft"``.
+        ``"length"``; of a model that was adapted ``"zero-shot"``, ``"lp"``,
+        ``"ft"``, ``"lp-ft"``, ``"zs-ft"``.
     setting : str
         The method's settings as JSON, such as ``{"penalty": 0.001}``.
     split : str

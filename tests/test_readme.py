@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import image_zoo
+import towers
 import zoo
 from conftest import ROOT
 from probes.cli import main
@@ -28,6 +29,7 @@ def home(tmp_path_factory):
     (folder / "models").mkdir()
     shutil.copytree(folder / "bert-base-uncased", folder / "models" / "all-MiniLM-L6-v2")
     image_zoo.save("vit", folder / "google" / "vit-base-patch16-224-in21k")
+    towers.save("clip", folder / "openai" / "clip-vit-base-patch32")
     shutil.copy(ROOT / "tests" / "image_zoo.py", folder / "lite0.py")
     for k, image in enumerate(image_zoo.noise(40)):
         (folder / "photos" / f"class{k % 2}").mkdir(parents=True, exist_ok=True)

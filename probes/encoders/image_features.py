@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import safetensors.torch
-from safetensors import SafetensorError
+import torch
 from torch import Tensor, nn
 
-from probes.choices import ImagePooling
+from probes.choices import FeaturePooling, ImagePooling
+from probes.encoders.embedding import Embedding, embedding_of, without_embedding
 from probes.encoders.image_layers import End, ImageReader, PointReader
 from probes.encoders.load_image import load_image_model
-from probes.encoders.network import Network, is_reference, load_network, redrawn
+from probes.encoders.network import Network, is_reference, load_network, redrawn, restore
 from probes.encoders.pixels import Pixels, ToPixels, pixels_of
 from probes.encoders.positions import as_positions, pool_positions, require_pooling
 from probes.encoders.sections import network_sections, sections
@@ -40,11 +41,11 @@ class ImageFeatures:
         Makes what it is given.
     width : int
         Of the pooled vector.
-    pooling : {"cls", "mean", "patch"}
-        As `ImageEncoder.run`.
+    pooling : {"cls", "mean", "patch", "embedding"}
+        As `ImageEncoder.run`; or what `end` gives.
     n_special : int
         Positions before the patches.
-    end : End or str
+    end : End, Embedding or str
         How the top is had: of a model of Hugging Face, or the path of the submodule that gives it.
     path : str
         Of the blocks of a model of Hugging Face.
@@ -60,9 +61,9 @@ class ImageFeatures:
         to_pixels: ToPixels,
         *,
         width: int,
-        pooling: ImagePooling,
+        pooling: FeaturePooling,
         n_special: int,
-        end: End | str,
+        end: End | Embedding | str,
         path: str = "",
         name: str,
         revision: str = "",
@@ -83,7 +84,7 @@ class ImageFeatures:
         name: str,
         *,
         revision: str | None = None,
-        pooling: ImagePooling | None = None,
+        pooling: FeaturePooling | None = None,
         attention: str | None = None,
         trust_remote_code: bool = False,
         random_weights: int | None = None,
@@ -95,9 +96,11 @@ class ImageFeatures:
         name, revision, attention, trust_remote_code, random_weights
             As `ImageEncoder.from_pretrained`; ``python:…`` gives a network whose last named layer
             is the top.
-        pooling : {"cls", "mean", "patch"}, optional
+        pooling : {"cls", "mean", "patch", "embedding"}, optional
             By default ``"cls"`` where the model has such a token, which has been trained to stand
-            for the image, else the mean.
+            for the image, else the mean. ``"embedding"`` is of a model of images and texts: the
+            vector that it compares with those of texts, projected where it does so, divided by its
+            length.
 
         Returns
         -------
@@ -109,7 +112,10 @@ class ImageFeatures:
         InputError
             As `ImageEncoder.from_pretrained`, and where the model has not what the pooling reads.
         """
+        embeds = pooling == "embedding"
         if is_reference(name):
+            if embeds:
+                raise without_embedding(name, "a network of torch")
             network = load_network(name)
             if random_weights is not None:
                 network = redrawn(network, random_weights)
@@ -120,23 +126,10 @@ class ImageFeatures:
             dtype="float32",
             attention=attention,
             random_weights=random_weights,
+            embeds=embeds,
         )
-        model.eval()
-        reader = ImageReader(model, pixels_of(noise(2), pixels, name))
-        reader.remove()
-        pooling = pooling or ("cls" if reader.n_special else "mean")
-        require_pooling(pooling, reader.n_special, f"{name!r} ({type(model).__name__})")
-        return cls(
-            model,
-            pixels,
-            width=reader.widths[reader.names[-1]],
-            pooling=pooling,
-            n_special=reader.n_special,
-            end=reader.end,
-            path=reader.path,
-            name=name,
-            revision=revision,
-        )
+        top = _top_of(model.eval(), pixels, pooling, name)
+        return cls(model, pixels, **top, name=name, revision=revision)
 
     @classmethod
     def from_module(
@@ -176,7 +169,7 @@ class ImageFeatures:
         return cls._of_network(Network(module, {"top": layer}, pixels), pooling, name)
 
     @classmethod
-    def _of_network(cls, network: Network, pooling: ImagePooling | None, name: str) -> Self:
+    def _of_network(cls, network: Network, pooling: Any, name: str) -> Self:
         module = network.module.float().eval()
         reader = PointReader(module, network.layers, pixels_of(noise(2), network.pixels, name))
         reader.remove()
@@ -221,10 +214,13 @@ class ImageFeatures:
             On the module's device; with gradients where they are enabled.
         """
         pixels = batch["pixel_values"].to(next(self.module.parameters()).device)
-        return pool_positions(as_positions(self._top(pixels)), self.pooling, self.n_special)
+        top = self._top(pixels)
+        if self.pooling == "embedding":
+            return top
+        return pool_positions(as_positions(top), self.pooling, self.n_special)
 
     def _top(self, pixels: Tensor) -> Tensor:
-        if isinstance(self.end, End):
+        if not isinstance(self.end, str):
             return self.end(self.module, self.module(pixel_values=pixels))
         found: list[Tensor] = []
         point = self.module.get_submodule(self.end)
@@ -245,7 +241,7 @@ class ImageFeatures:
             hierarchical model the stages, each with its step down; of a network its children, lists
             of them taken apart, up to the submodule that gives the features.
         """
-        if isinstance(self.end, End):
+        if not isinstance(self.end, str):
             return sections(self.module, self.path)
         return network_sections(self.module, self.end, self.collate(noise(1))["pixel_values"])
 
@@ -269,7 +265,7 @@ class ImageFeatures:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(self.end, End):
+        if not isinstance(self.end, str):
             self._of_transformers.save_pretrained(folder)
         else:
             safetensors.torch.save_model(self.module, str(folder / WEIGHTS))
@@ -316,7 +312,7 @@ class ImageFeatures:
             )
         if module is None:
             module = load_network(name).module
-        _restore(module, folder / WEIGHTS)
+        restore(module, folder / WEIGHTS)
         return cls.from_module(
             module,
             layer=layer,
@@ -334,20 +330,28 @@ class ImageFeatures:
             "architecture": type(self.module).__name__,
             "pooling": self.pooling,
             "width": self.width,
-            "layer": None if isinstance(self.end, End) else self.end,
+            "layer": self.end if isinstance(self.end, str) else None,
         }
 
 
-def _restore(module: nn.Module, path: Path) -> None:
-    """Put weights into a module, or say of which architecture they are not."""
-    try:
-        missing, strange = safetensors.torch.load_model(module, str(path), strict=False)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[-1].strip()
-        raise InputError(f"{path} does not fit {type(module).__name__}: {first}") from error
-    if missing or strange:
-        names = ", ".join(sorted([*missing, *strange])[:3])
-        raise InputError(
-            f"{path} does not fit {type(module).__name__}: {len(missing)} weights are not there, "
-            f"{len(strange)} are of another network ({names}, …)"
-        )
+def _top_of(
+    model: Any, pixels: ToPixels, pooling: FeaturePooling | None, name: str
+) -> dict[str, Any]:
+    """Find out how a model's top is had, by trial."""
+    trial = pixels_of(noise(2), pixels, name)
+    reader = ImageReader(model, trial)
+    reader.remove()
+    found: dict[str, Any] = {"n_special": reader.n_special, "path": reader.path}
+    if pooling == "embedding":
+        end = embedding_of(model.config, name)[1]
+        with torch.inference_mode():
+            width = end(model, model(pixel_values=trial)).shape[1]
+        return {**found, "pooling": pooling, "end": end, "width": width}
+    pooling = pooling or ("cls" if reader.n_special else "mean")
+    require_pooling(pooling, reader.n_special, f"{name!r} ({type(model).__name__})")
+    return {
+        **found,
+        "pooling": pooling,
+        "end": reader.end,
+        "width": reader.widths[reader.names[-1]],
+    }

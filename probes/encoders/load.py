@@ -128,6 +128,7 @@ def load_weights(
     *,
     decodes: bool = False,
     with_head: bool = False,
+    tower: Any = None,
 ) -> Any:
     """Load a pretrained model, all of its weights.
 
@@ -143,6 +144,8 @@ def load_weights(
         Whether an encoder-decoder's decoder is read; the weights of one that is not may be absent.
     with_head : bool
         Whether the head of a causal language model is loaded too.
+    tower : type, optional
+        The class that loads it, where it is no model as ``AutoModel`` makes it.
 
     Returns
     -------
@@ -156,9 +159,9 @@ def load_weights(
     """
     quiet = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # its load report lists poolers left out
-    cls: Any = transformers.AutoModelForCausalLM if with_head else model_class(config)
+    whole: Any = transformers.AutoModelForCausalLM if with_head else model_class(config)
     try:
-        model, info = cls.from_pretrained(
+        model, info = (tower or whole).from_pretrained(
             name,
             config=config,
             output_loading_info=True,

@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from probes.choices import Dtype
+from probes.encoders.embedding import embedding_of
 from probes.encoders.load import load_weights, model_class, model_options, read_config
 from probes.encoders.network import is_reference
 from probes.encoders.pixels import PretrainedPixels
@@ -49,6 +50,7 @@ def load_image_model(
     dtype: Dtype,
     attention: str | None = None,
     random_weights: int | None = None,
+    embeds: bool = False,
 ) -> tuple[Any, PretrainedPixels, str]:
     """Load a vision model and its image processor.
 
@@ -56,6 +58,8 @@ def load_image_model(
     ----------
     name, where, dtype, attention, random_weights
         As `probes.encoders.load.load_model`.
+    embeds : bool
+        Whether it is loaded up to the vector that is compared with texts.
 
     Returns
     -------
@@ -69,9 +73,9 @@ def load_image_model(
     Raises
     ------
     InputError
-        If one of them cannot be loaded, or the model reads no images.
+        If one of them cannot be loaded, the model reads no images, or compares them with no texts.
     """
-    config = read_config(name, where)
+    config = whole = read_config(name, where)
     commit = getattr(config, "_commit_hash", None)
     if not _takes_pixels(config) and hasattr(config, "vision_config"):
         config = config.vision_config
@@ -80,16 +84,22 @@ def load_image_model(
             f"the model {name!r} ({config.model_type}) reads no images; give a vision model, such "
             "as ViT, DINOv2, CLIP, SigLIP, ResNet, ConvNeXt or Swin"
         )
+    tower = embedding_of(config, name)[0] if embeds else None
     if config.model_type.startswith("siglip"):
-        config.vision_use_head = False  # a head that pools, and is no layer
+        config.vision_use_head = embeds  # a head that pools, and is no layer
+    elif embeds:
+        config.projection_dim = whole.projection_dim  # the tower's own may say something else
     pixels = PretrainedPixels.of(name, where)
     options = model_options(config, dtype, attention)
     if random_weights is None:
-        model = load_weights(name, config, {**where, **options})
+        model = load_weights(name, config, {**where, **options}, tower=tower)
         return model, pixels, commit or where["revision"] or ""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_weights)
-        model = model_class(config).from_config(
-            config, trust_remote_code=where["trust_remote_code"], **options
-        )
+        if tower is not None:
+            model = tower._from_config(config, **options)
+        else:
+            model = model_class(config).from_config(
+                config, trust_remote_code=where["trust_remote_code"], **options
+            )
     return model, pixels, f"random weights, seed {random_weights}"

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from probes.encoders.pixels import Pixels
@@ -153,3 +155,31 @@ def redrawn(network: Network, seed: int) -> Network:
                     "that method, or go without the random model (--no-random-model)"
                 )
     return Network(module, network.layers, network.pixels)
+
+
+def restore(module: nn.Module, path: Path) -> None:
+    """Put weights into a module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Whose weights are replaced.
+    path : Path
+        Of a safetensors file.
+
+    Raises
+    ------
+    InputError
+        If the file is not there or damaged, or its weights are of another architecture.
+    """
+    try:
+        missing, strange = safetensors.torch.load_model(module, str(path), strict=False)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[-1].strip()
+        raise InputError(f"{path} does not fit {type(module).__name__}: {first}") from error
+    if missing or strange:
+        names = ", ".join(sorted([*missing, *strange])[:3])
+        raise InputError(
+            f"{path} does not fit {type(module).__name__}: {len(missing)} weights are not there, "
+            f"{len(strange)} are of another network ({names}, …)"
+        )

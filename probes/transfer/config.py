@@ -10,9 +10,17 @@ from typing import Any, Literal, get_args
 from probes.errors import InputError, unknown
 from probes.transfer.sets import Among
 from probes.transfer.settings import Change, FinetuneConfig, Training
+from probes.transfer.templates import TEMPLATES, require_templates
 
-Method = Literal["lp", "ft", "lp-ft"]
-"""Linear probing; fine-tuning from a drawn head; fine-tuning from the head that was fitted."""
+Method = Literal["zero-shot", "lp", "ft", "lp-ft", "zs-ft"]
+"""What a model of images and texts says of class names; linear probing; fine-tuning from a drawn
+head; from the head that was fitted; from that of class names."""
+
+TUNED: tuple[Method, ...] = ("ft", "lp-ft", "zs-ft")
+"""Methods that step, at a rate that is chosen."""
+
+NAMING: tuple[Method, ...] = ("zero-shot", "zs-ft")
+"""Methods that read the names of the classes: of a model of images and texts alone."""
 
 HeadScale = Literal["fitted", "fresh"]
 """As linear probing leaves the head, or as large as a drawn one."""
@@ -38,7 +46,12 @@ class TrainConfig:
     its own alone (as ImageNet-R and ImageNet-A are asked, which have 200 of 1,000)."""
     method: tuple[Method, ...] = ("lp", "ft", "lp-ft")
     """lp: the head is fitted, the network stays. ft: all is trained. lp-ft: the head is fitted,
-    then all is trained, norms' statistics and dropout frozen."""
+    then all is trained, norms' statistics and dropout frozen. Of a model of images and texts
+    (CLIP, SigLIP) zero-shot: the head is made of the classes' names, nothing is trained; zs-ft: all
+    is trained from there."""
+    templates: tuple[str, ...] = TEMPLATES
+    """Of zero-shot and zs-ft, sentences with {} for the name of a class; the mean over them
+    counts."""
     rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4)
     """Learning rates, of which dev chooses one by its accuracy, of equals by its loss, with the
     first seed."""
@@ -46,7 +59,8 @@ class TrainConfig:
     """Runs at the rate that was chosen."""
     pooling: str | None = None
     """How a feature is made of the last layer, such as cls, mean or last; by default as suits the
-    model."""
+    model. embedding: the vector that a model of images and texts compares with texts, at length
+    one; by default where zero-shot or zs-ft is among the methods, which need it."""
     max_length: int | None = None
     """The most sub-tokens of a text; longer ones are cut, and counted. By default they are
     refused."""
@@ -77,9 +91,21 @@ class TrainConfig:
                 raise InputError(f"{name} {values}: give at least one, each once")
         if not all(0 < rate < math.inf for rate in self.rates):
             raise InputError(f"rates {self.rates}: expected positive numbers")
+        require_templates(self.templates)
+        naming = " and ".join(method for method in self.method if method in NAMING)
+        if naming and self.pooling not in (None, "embedding"):
+            raise InputError(
+                f"pooling {self.pooling!r} gives nothing that {naming} could compare with texts; "
+                "leave it out (it is embedding then), or leave out the method"
+            )
         if not 1 <= self.seeds <= MOST_SEEDS:
             raise InputError(f"seeds {self.seeds}: expected 1 to {MOST_SEEDS}")
         self.finetuning("ft", self.rates[0], 0)  # what does not fit together is refused now
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether some method reads the names of the classes."""
+        return bool(set(self.method) & set(NAMING))
 
     def finetuning(self, method: Method, rate: float, seed: int) -> FinetuneConfig:
         """Give the settings of one fine-tuning."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,76 +17,30 @@ from probes.diagnostic.folder import claimed, write_run
 from probes.diagnostic.run import Progress, Silent
 from probes.encoders.features import FeatureKind, pretrained
 from probes.errors import InputError
-from probes.files import sealed, unsealed, write_whole
-from probes.results import Results, Row
+from probes.files import write_whole
+from probes.results import Results
 from probes.task import Task
 from probes.transfer.begun import digest_of_items, require_same
-from probes.transfer.calibrated import calibration_rows
-from probes.transfer.changes import Before, Changes, change_rows
+from probes.transfer.changes import Before
 from probes.transfer.checkpoint import digest_of_tensors
 from probes.transfer.classifier import Classifier
-from probes.transfer.config import Method, TrainConfig
+from probes.transfer.config import NAMING, TUNED, Method, TrainConfig
 from probes.transfer.contrasts import over_rows
-from probes.transfer.evaluate import Answered, answer, rows_of
+from probes.transfer.evaluate import Answered
 from probes.transfer.examples import class_names, labelled
 from probes.transfer.finetune import seconds_a_step
 from probes.transfer.foretold import lines_of
-from probes.transfer.linear import CS, linear_probe, with_fresh_scale
+from probes.transfer.linear import with_fresh_scale
+from probes.transfer.methods import Adapted, Setting, duration, name_classes, probe, tune
 from probes.transfer.predictions import prediction_columns
 from probes.transfer.processes import Processes
 from probes.transfer.robustness_rows import robustness_rows
-from probes.transfer.runs import (
-    CLASSIFIER,
-    RECORD,
-    Record,
-    Trainer,
-    read_answers,
-    read_changes,
-    write_answers,
-)
-from probes.transfer.saved import ABOUT
-from probes.transfer.sets import EvaluationSet, evaluation_sets, notes_of_sets
+from probes.transfer.runs import RECORD
+from probes.transfer.sets import evaluation_sets, notes_of_sets
 from probes.transfer.shifts import load_shifts, notes_of
 from probes.transfer.stepping import Diverged
 from probes.transfer.train_page import write_page
-
-TUNED: tuple[Method, ...] = ("ft", "lp-ft")
-"""Methods that step, at a rate that is chosen."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Setting:
-    """What all methods of a run share."""
-
-    config: TrainConfig
-    task: Task
-    sets: list[EvaluationSet]
-    start: Classifier
-    before: Before
-    notes: list[str]
-    processes: Processes
-    progress: Progress
-
-    @property
-    def out(self) -> Path:
-        return Path(self.config.out)
-
-    def trainer(self, method: Method) -> Trainer:
-        return Trainer(self.out / "runs" / method, self.task, self.processes, self.progress)
-
-
-@dataclass(frozen=True, eq=False)
-class Adapted:
-    """What the runs of a method answered, and what training changed in each."""
-
-    answered: Answered
-    changes: Mapping[int, Changes]
-
-    def rows(self, sets: Sequence[EvaluationSet], fixed: Mapping[str, Any]) -> Iterator[Row]:
-        """Make all rows of the method."""
-        yield from rows_of(self.answered, sets, fixed)
-        yield from calibration_rows(self.answered, sets, fixed)
-        yield from change_rows(self.answered, self.changes, sets, fixed)
+from probes.transfer.zero_shot import require_texts
 
 
 def run_train(config: TrainConfig, progress: Progress | None = None) -> Results | None:
@@ -131,7 +84,7 @@ def _run(config: TrainConfig, processes: Processes, progress: Progress) -> Resul
     notes = [*notes_of(task, shifts), *notes_of_sets(sets, classes)]
     for note in notes:
         progress.say(note)
-    setting = _Setting(config, task, sets, start, before, notes, processes, progress)
+    setting = Setting(config, task, sets, start, before, notes, processes, progress)
     if processes.is_first:
         train = labelled(task, "train", classes)
         begun = {
@@ -142,15 +95,17 @@ def _run(config: TrainConfig, processes: Processes, progress: Progress) -> Resul
     _tell_budget(setting)
     answered: list[Adapted] = []
     about: dict[str, Any] = {}
-    probed: Classifier | None = None
+    begins: dict[Method, Classifier] = {}
+    if config.names_classes:
+        begins["zs-ft"], found, about["zero-shot"] = name_classes(setting)
+        answered += [found] if "zero-shot" in config.method else []
     if set(config.method) & {"lp", "lp-ft"}:
-        probed, found, about["lp"] = _probe(setting)
+        probed, found, about["lp"] = probe(setting)
         answered += [found] if "lp" in config.method else []
-        if config.head_scale == "fresh":
-            probed = with_fresh_scale(probed)
+        begins["lp-ft"] = with_fresh_scale(probed) if config.head_scale == "fresh" else probed
     for method in TUNED:
         if method in config.method:
-            found, records = _tune(setting, method, probed if method == "lp-ft" else None)
+            found, records = tune(setting, method, begins.get(method))
             answered.append(found)
             about[method] = [dataclasses.asdict(record) for record in records]
     processes.world.close()
@@ -159,18 +114,28 @@ def _run(config: TrainConfig, processes: Processes, progress: Progress) -> Resul
 
 def _start(config: TrainConfig, task: Task, classes: Sequence[str]) -> Classifier:
     kind: FeatureKind = "image" if task.unit == "image" else "text"
+    if config.names_classes and kind == "text":
+        raise InputError(
+            f"{' and '.join(NAMING)} compare images with texts, and the items of the task "
+            f"{task.title or task.name!r} are texts; give a task over images, or other methods "
+            "(lp, ft, lp-ft)"
+        )
     features = pretrained(
         kind,
         config.model,
-        pooling=config.pooling,
+        pooling="embedding" if config.names_classes else config.pooling,
         max_length=config.max_length,
         revision=config.revision,
         trust_remote_code=config.trust_remote_code or None,
     )
+    if config.names_classes:
+        require_texts(
+            features, classes, config.templates, trust_remote_code=config.trust_remote_code
+        )
     return Classifier.from_features(features, classes)
 
 
-def _tell_budget(setting: _Setting) -> None:
+def _tell_budget(setting: Setting) -> None:
     """Say how many steps are ahead, and about how long they take, from two that are timed."""
     config, task = setting.config, setting.task
     n_train = int(((task.splits == "train") & task.asked).sum())
@@ -194,105 +159,11 @@ def _tell_budget(setting: _Setting) -> None:
         left = (n_runs - n_done) * n_steps
         setting.progress.say(
             f"{said}: {n_runs} trainings of {n_steps:,} steps at most, {n_done} of them done; "
-            f"{left:,} steps of {seconds:.2f} s: about {_duration(left * seconds)}"
+            f"{left:,} steps of {seconds:.2f} s: about {duration(left * seconds)}"
         )
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _probe(setting: _Setting) -> tuple[Classifier, Adapted, dict[str, Any]]:
-    """Probe linearly, unless that is done; the classifier is kept, LP-FT begins with it."""
-    folder = setting.out / "runs" / "lp"
-    record = folder / RECORD
-    if not (folder / CLASSIFIER / ABOUT).is_file() or not record.is_file():
-        with setting.progress.stage("linear probing · penalties", len(CS)) as advance:
-            before = setting.before
-            known = {"train": before.train, "dev": before.of_sets["dev"]}
-            found = linear_probe(
-                setting.start, setting.task, processes=setting.processes, known=known
-            )
-            advance(len(found.path))
-        chosen = found.path[found.chosen]
-        path = [dataclasses.asdict(point) for point in found.path]
-        about = {"C": chosen.C, "accuracy": chosen.accuracy, "n_cut": found.n_cut, "path": path}
-        about["path_accuracies"] = {
-            part.name: found.accuracies(
-                before.of_sets[part.name][0], part.items.labels, part.barred
-            )
-            for part in setting.sets
-        }
-        answers = {
-            name: answer(found.classifier, X, n_cut) for name, (X, n_cut) in before.of_sets.items()
-        }
-        features = {name: X.cpu().numpy() for name, (X, _) in before.of_sets.items()}
-        changes = before.changes(setting.start, found.classifier, features)
-        if setting.processes.is_first:
-            folder.mkdir(parents=True, exist_ok=True)
-            found.classifier.to("cpu").save(folder / CLASSIFIER)
-            write_answers(folder, answers, changes)
-            write_whole(record, sealed(about))
-        setting.processes.world.wait()
-    about = unsealed(record)
-    classifier = Classifier.load(folder / CLASSIFIER, setting.start.classes)
-    runs = {0: read_answers(folder, setting.sets)}
-    adapted = Adapted(Answered("lp", {"C": about["C"]}, runs), {0: read_changes(folder)})
-    return classifier, adapted, about
-
-
-def _tune(
-    setting: _Setting, method: Method, probed: Classifier | None
-) -> tuple[Adapted, list[Record]]:
-    """Choose the rate on dev by the first seed, then train with every seed at that rate."""
-    config, trainer = setting.config, setting.trainer(method)
-
-    def start(seed: int) -> Classifier:
-        if probed is not None:
-            return probed
-        features, classes = setting.start.features, setting.start.classes
-        return Classifier.from_features(features, classes, seed)
-
-    records = []
-    for rate in config.rates:
-        records.append(trainer.record(start(0), config.finetuning(method, rate, 0)))
-        setting.progress.say(f"{method} · rate {rate:g}: {_said(records[-1])}")
-    if all(record.diverged for record in records):
-        raise InputError(f"{method}: no rate came to anything ({records[-1].diverged})")
-    best = max(
-        (record for record in records if not record.diverged),
-        key=lambda record: (record.accuracy, -record.losses[record.best]),
-    )
-    for record in records:
-        if record.rate != best.rate:
-            trainer.forget(config.finetuning(method, record.rate, 0))
-    runs, changes = {}, {}
-    for seed in range(config.seeds):
-        of, record = config.finetuning(method, best.rate, seed), best
-        if seed:
-            record = trainer.record(start(seed), of)
-            records.append(record)
-            setting.progress.say(f"{method} · seed {seed}: {_said(record)}")
-        if not record.diverged:
-            runs[seed], changes[seed] = trainer.answers(
-                start(seed), of, setting.sets, setting.before, config.save
-            )
-    return Adapted(Answered(method, {"rate": best.rate}, runs), changes), records
-
-
-def _said(record: Record) -> str:
-    if record.diverged:
-        return record.diverged
-    return (
-        f"dev accuracy {record.accuracy:.3f} after epoch {record.best + 1}, "
-        f"{_duration(record.seconds)}"
-    )
-
-
-def _write(setting: _Setting, adapted: Sequence[Adapted], about: dict[str, Any]) -> Results:
+def _write(setting: Setting, adapted: Sequence[Adapted], about: dict[str, Any]) -> Results:
     config, task = setting.config, setting.task
     fixed = {
         "run": setting.out.name,

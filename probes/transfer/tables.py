@@ -15,7 +15,7 @@ from probes.transfer.foretold import METRIC
 if TYPE_CHECKING:
     from rich.table import Table
 
-NAMES = {"lp": "LP", "ft": "FT", "lp-ft": "LP-FT"}
+NAMES = {"zero-shot": "zero-shot", "lp": "LP", "ft": "FT", "lp-ft": "LP-FT", "zs-ft": "ZS-FT"}
 NOTE = (
     "mean over runs ± arm of its 90 % interval over runs [95 % interval over items]; penalty, rate "
     "and epoch chosen on dev"
@@ -176,6 +176,8 @@ def heading(split: str) -> str:
 
 def _chosen(row: Row) -> str:
     setting = json.loads(row.setting)
+    if (n := setting.get("n_templates")) is not None:
+        return f"{n} template{'s' if n > 1 else ''}"
     return f"C {setting['C']:.2g}" if "C" in setting else f"rate {setting.get('rate', 0):.2g}"
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from probes.errors import InputError
 from probes.files import digest_of
 from probes.flags import task_config
 from probes.transfer.classifier import Classifier
-from probes.transfer.config import TrainConfig
+from probes.transfer.config import TUNED, Method, TrainConfig
 from probes.transfer.runs import CLASSIFIER
 from probes.transfer.saved import ABOUT, weight_files
 
-METHODS = ("lp", "ft", "lp-ft")
+METHODS: tuple[Method, ...] = get_args(Method)
+
+HEAD_OF = {"lp-ft": "lp", "zs-ft": "zero-shot"}
+"""With which method's head another begins."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def classifiers(run: str, name: str) -> dict[int, Path]:
             )
         return {0: Path(name)}
     root = Path(run) / "runs" / name
-    if name == "lp":
+    if name not in TUNED:
         found = {0: root / CLASSIFIER}
     else:
         found = {

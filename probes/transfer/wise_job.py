@@ -16,6 +16,7 @@ from probes.files import sealed, unsealed, write_whole
 from probes.results import Results, Row
 from probes.transfer.begun import digest_of_items, require_same
 from probes.transfer.classifier import Classifier
+from probes.transfer.config import TUNED
 from probes.transfer.evaluate import Answered, rows_of
 from probes.transfer.examples import class_names
 from probes.transfer.foretold import lines_of
@@ -26,7 +27,7 @@ from probes.transfer.sets import EvaluationSet, evaluation_sets, notes_of_sets
 from probes.transfer.shifts import load_shifts, notes_of
 from probes.transfer.soups import greedy_soup, uniform_soup
 from probes.transfer.tables import load
-from probes.transfer.trained import METHODS, Pair, pairs_of, train_config
+from probes.transfer.trained import HEAD_OF, METHODS, Pair, pairs_of, train_config
 from probes.transfer.wise import DEFAULT_ALPHA, wise_ft
 from probes.transfer.wise_page import write_page
 from probes.transfer.wise_rows import Found, best_alpha, chosen_rows, curve_rows
@@ -36,8 +37,12 @@ Load = Callable[[], tuple[Classifier, Classifier]]
 ALPHAS = tuple(k / 10 for k in range(11))
 COMMAND = "probes wise"
 UNRELATED = (
-    "the heads of the two are not related (ft begins with a drawn head): a contrast, not WiSE-FT "
-    "as it is meant"
+    "the heads of {} and {} are not related (they do not begin with the same one): a contrast, not "
+    "WiSE-FT as it is meant"
+)
+FROZEN = (
+    "{} and {} have the same network, as it was pretrained: the average of their weights is that "
+    "of their outputs"
 )
 
 
@@ -51,7 +56,8 @@ class WiseConfig:
     out: str
     """Folder of this run: results, figures, report."""
     first: str = "lp"
-    """At alpha 0: a method of that run (lp, ft, lp-ft), or the folder of a classifier."""
+    """At alpha 0: a method of that run (zero-shot, lp, ft, lp-ft, zs-ft), or the folder of a
+    classifier."""
     second: str = "lp-ft"
     """At alpha 1: likewise; of a method with several seeds each has a curve of its own, and the
     mean is told."""
@@ -158,8 +164,6 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
             soups, kept = _soups(setting, pairs, advance)
         rows += soups
     results = Results(rows)
-    ends_of = {config.first, config.second}
-    notes = [UNRELATED] if "ft" in ends_of and ends_of < set(METHODS) else []
     about = {
         "kind": "wise",
         "run": Path(config.out).name,
@@ -175,7 +179,11 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
         "sets": {part.name: part.items.title for part in sets},
         "n": n,
         "probes": probes,
-        "notes": [*notes_of(task, shifts), *notes_of_sets(sets, classes), *notes],
+        "notes": [
+            *notes_of(task, shifts),
+            *notes_of_sets(sets, classes),
+            *notes_on(config.first, config.second),
+        ],
     }
     write_run(setting.out, results, about)
     write_page(setting.out)
@@ -189,6 +197,17 @@ def _known_of(run: str) -> tuple[int, Mapping[str, Any]]:
     results, about = found
     lp = about["trainings"].get("lp") or {}
     return results[0].n_layers, lp.get("path_accuracies", {})
+
+
+def notes_on(first: str, second: str) -> list[str]:
+    """Say what a reader must know of averages between two methods; of folders nothing is known."""
+    ends = (first, second)
+    if not set(ends) <= set(METHODS):
+        return []
+    if not set(ends) & set(TUNED):
+        return [FROZEN.format(*ends)]
+    is_related = HEAD_OF.get(first, first) == HEAD_OF.get(second, second)
+    return [] if is_related else [UNRELATED.format(*ends)]
 
 
 def _curve(
