@@ -245,10 +245,6 @@ class ImageFeatures:
             return sections(self.module, self.path)
         return network_sections(self.module, self.end, self.collate(noise(1))["pixel_values"])
 
-    @property
-    def _of_transformers(self) -> Any:
-        return self.module
-
     def copy(self) -> Self:
         """Copy it, with a module of its own."""
         other = copy.copy(self)
@@ -265,10 +261,11 @@ class ImageFeatures:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        module: Any = self.module
         if not isinstance(self.end, str):
-            self._of_transformers.save_pretrained(folder)
+            module.save_pretrained(folder)
         else:
-            safetensors.torch.save_model(self.module, str(folder / WEIGHTS))
+            safetensors.torch.save_model(module, str(folder / WEIGHTS))
         self.to_pixels.save(folder)
         text = json.dumps(self.settings(), indent=1, ensure_ascii=False)
         (folder / ABOUT).write_text(text + "\n", encoding="utf-8")
@@ -341,17 +338,14 @@ def _top_of(
     trial = pixels_of(noise(2), pixels, name)
     reader = ImageReader(model, trial)
     reader.remove()
-    found: dict[str, Any] = {"n_special": reader.n_special, "path": reader.path}
+    end: End | Embedding = reader.end
+    width = reader.widths[reader.names[-1]]
     if pooling == "embedding":
         end = embedding_of(model.config, name)[1]
         with torch.inference_mode():
             width = end(model, model(pixel_values=trial)).shape[1]
-        return {**found, "pooling": pooling, "end": end, "width": width}
-    pooling = pooling or ("cls" if reader.n_special else "mean")
-    require_pooling(pooling, reader.n_special, f"{name!r} ({type(model).__name__})")
-    return {
-        **found,
-        "pooling": pooling,
-        "end": reader.end,
-        "width": reader.widths[reader.names[-1]],
-    }
+    else:
+        pooling = pooling or ("cls" if reader.n_special else "mean")
+        require_pooling(pooling, reader.n_special, f"{name!r} ({type(model).__name__})")
+    about = {"n_special": reader.n_special, "path": reader.path}
+    return {"width": width, "pooling": pooling, "end": end, **about}
