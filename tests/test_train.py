@@ -221,6 +221,10 @@ def test_a_rate_that_diverges_is_told_and_not_chosen(tiny, home, tmp_path):
     }
     failed = run(*arguments(tiny, home, tmp_path / "e", rates=["1e30"], **sgd))
     assert failed.code == 2 and "no rate came to anything" in failed.err
+    again = run(*arguments(tiny, home, tmp_path / "e", rates=["1e30"], **sgd))
+    assert again.code == 2 and again.err.splitlines()[-1] == failed.err.splitlines()[-1]
+    other = run(*arguments(tiny, home, tmp_path / "e", rates=["1e-3"], **sgd))
+    assert other.code == 2 and "holds another run (rates" in other.err
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from probes.results import Results
 def claimed(out: Path, config: Any) -> Iterator[None]:
     """Take a folder for this run: a new one, or one of the same configuration.
 
-    Where the input cannot be used, a new one is given back, so that the corrected command may
-    name it; a run that is interrupted, or fails with its machine, keeps it, to be resumed.
+    Where the input cannot be used, a new one in which nothing was done is given back, so that the
+    corrected command may name it; a run that is interrupted, or fails with its machine, keeps it, to be resumed.
     """
     text = configs.to_yaml(config).encode()
     saved = out / "config.yaml"
@@ -40,9 +40,10 @@ def claimed(out: Path, config: Any) -> Iterator[None]:
     try:
         yield
     except InputError:
-        saved.unlink(missing_ok=True)
-        if not was_there and not any(out.iterdir()):
-            out.rmdir()
+        if [*out.iterdir()] == [saved]:  # else what was done is of this configuration, and stays
+            saved.unlink()
+            if not was_there:
+                out.rmdir()
         raise
 
 
