@@ -146,7 +146,5 @@ def test_what_cannot_be_used_is_named(tiny, tmp_path):
 
 def test_a_text_that_is_too_long_is_refused_by_what_training_has(tiny):
     features = TextFeatures.from_pretrained(tiny("bert"))
-    with pytest.raises(
-        InputError, match=r"the limit is \d+ .*; set max_length to \d+"
-    ):
+    with pytest.raises(InputError, match=r"the limit is \d+ .*; set max_length to \d+"):
         features.collate(["word " * 600])

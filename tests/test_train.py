@@ -23,7 +23,7 @@ from probes.transfer.foretold import lines_of
 from probes.transfer.job import run_train
 from probes.transfer.robustness import fit_trend
 from probes.transfer.shifts import load_shifts
-from probes.transfer.tables import grids
+from probes.transfer.tables import NAMES, grids
 from probes.transfer.train_page import findings
 from probes.transfer.trained import classifiers
 from reading import Reader
@@ -374,6 +374,14 @@ def test_the_path_of_linear_probes_foretells_accuracy_under_shift(done):
             expected = there - float(trend.expected(here, n_reference=n_home))
             assert row.value == pytest.approx(expected)
             assert json.loads(row.setting)["line"]["n_models"] == len(home)
+        for method in ("lp", "ft", "lp-ft"):
+            rows = results.where(method=method, metric="effective-robustness", split=split)
+            at_home = results.where(method=method, metric="accuracy", split="test")
+            runs = [row.value for row in at_home if row.seed is not None]
+            beyond = sum(not min(home) <= value <= max(home) for value in runs)
+            assert {json.loads(row.setting)["beyond"] for row in rows} == {beyond}
+            (line,) = (line for line in grids(results)[-1].rows if line[0] == NAMES[method])
+            assert sum(cell.endswith("*") for cell in line) == 2 * (beyond > 0)
     assert "over line OOD 1" in " ".join(finished.out.split())
     assert "linear probes" in (out / "report.html").read_text()
 

@@ -19,7 +19,8 @@ def claimed(out: Path, config: Any) -> Iterator[None]:
     """Take a folder for this run: a new one, or one of the same configuration.
 
     Where the input cannot be used, a new one in which nothing was done is given back, so that the
-    corrected command may name it; a run that is interrupted, or fails with its machine, keeps it, to be resumed.
+    corrected command may name it; a run that is interrupted, or fails with its machine, keeps it,
+    to be resumed.
     """
     text = configs.to_yaml(config).encode()
     saved = out / "config.yaml"

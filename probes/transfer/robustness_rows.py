@@ -35,7 +35,7 @@ def robustness_rows(
     ------
     Row
         Of each set that has a line ``effective-robustness``, in accuracy; the line stands in the
-        setting.
+        setting, and how many runs lie ``beyond`` its probes at home, where it is extrapolated.
     """
     right = {
         part.name: {
@@ -55,6 +55,7 @@ def robustness_rows(
             )
             for run, there in right[part.name].items()
         }
-        setting = {**answered.setting, "line": line.about()}
+        beyond = sum(not line.low <= home <= line.high for home in right[HOME].values())
+        setting = {**answered.setting, "line": line.about(), "beyond": beyond}
         of = dataclasses.replace(answered, setting=setting)
         yield from run_rows(of, part.name, METRIC, values, len(part.items), fixed)

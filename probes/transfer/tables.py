@@ -23,8 +23,10 @@ NOTE = (
 CHANGED = (
     "shift: how far features moved (mean Euclidean distance); ECE: calibration error, as it is and "
     "at the temperature T that fits dev; over line: accuracy under shift beyond what accuracy at "
-    "home foretells, by the line through the linear probes of the path; means over runs"
+    "home foretells, by the line through the linear probes of the path (*: runs lie beyond these "
+    "at home, where the line is extrapolated); means over runs"
 )
+BEYOND = "*"
 SCORES = ("accuracy", "mcc")
 OOD = "OOD: "
 MOST_COLUMNS = 5
@@ -166,7 +168,8 @@ def _mean_of(rows: Results, split: str, metric: str) -> str:
         return GAP
     value, high = found[0].value, found[0].high
     text = number(value) if abs(value) < 10 else f"{value:.1f}"
-    return text if high is None else f"{text} ± {number(high - value)}"
+    text += "" if high is None else f" ± {number(high - value)}"
+    return f"{text} {BEYOND}" if json.loads(found[0].setting).get("beyond") else text
 
 
 def heading(split: str) -> str:
