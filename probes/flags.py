@@ -134,6 +134,7 @@ def _filled(
 def require_flags(arguments: Sequence[str], resolved: type, command: str, task: str = "") -> None:
     """Refuse a flag that is no field, naming the nearest that is."""
     known = {"--help", *flags_of(resolved)}
+    seen: set[str] = set()
     for argument in arguments:
         flag = argument.partition("=")[0]
         if not re.match(r"-+[a-zA-Z]", flag) or flag in ("-h", "-inf", "-nan"):
@@ -146,6 +147,13 @@ def require_flags(arguments: Sequence[str], resolved: type, command: str, task: 
                 f"probes {command} --help lists all"
                 + (f", probes tasks {task} those of the task" if of else "")
             )
+        name = flag.replace("_", "-")
+        if name in seen:
+            raise InputError(
+                f"the flag {flag} stands twice, and one would be lost; give it once (several "
+                f"values follow one another: {flag} A B)"
+            )
+        seen.add(name)
 
 
 def flags_of(cls: type, prefix: str = "") -> list[str]:

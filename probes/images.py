@@ -48,6 +48,7 @@ class Images:
             raise InputError(f"{len(names)} names for {len(read)} images; give one each")
         self.names = tuple(names)
         self._read = tuple(read)
+        self._before: Images | None = None
 
     @classmethod
     def of_files(cls, paths: Sequence[str | Path], names: Sequence[str] | None = None) -> Images:
@@ -107,7 +108,14 @@ class Images:
         some = Images([self.names[k] for k in chosen], [self._read[k] for k in chosen])
         if "digests" in self.__dict__:  # what is known already needs no decoding
             some.__dict__["digests"] = tuple(self.digests[k] for k in chosen)
+        if self._before is not None:
+            some._before = self._before.at(rows)
         return some
+
+    @property
+    def originals(self) -> Images:
+        """The images before they were `changed`, if they were."""
+        return self if self._before is None else self._before.originals
 
     def changed(self, change: Callable[[int, Picture], Picture]) -> Images:
         """Change each image after it is decoded.
@@ -117,7 +125,9 @@ class Images:
         change : callable
             Is given the image's number here, and itself; gives another. The same each time.
         """
-        return Images(self.names, [partial(_changed, self, change, k) for k in range(len(self))])
+        new = Images(self.names, [partial(_changed, self, change, k) for k in range(len(self))])
+        new._before = self
+        return new
 
     @cached_property
     def digests(self) -> tuple[str, ...]:

@@ -195,6 +195,7 @@ class _Corpus:
     labels: dict[str, list[Any]] = field(default_factory=dict)
     n_parts: int = 0
     n_out: int = 0
+    n_skipped: int = 0
 
     def __post_init__(self) -> None:
         self.classes = ClassNames(self.options.classes)
@@ -215,9 +216,10 @@ class _Corpus:
         """Add the images of one part of the data."""
         options, rows, images = self.options, part.rows, part.images
         self.n_parts += 1
-        splits = row_splits(rows, split, options.split, as_test=options.as_test)
+        splits = row_splits(rows, split, options.split, self.notes, as_test=options.as_test)
         for k, named in enumerate(splits):
             if named is None:
+                self.n_skipped += 1
                 continue
             labels = [self.classes.call(self._label(rows, k, name)) for name in self.label]
             if options.classes and all(label is None for label in labels):
@@ -259,7 +261,7 @@ class _Corpus:
         order = np.argsort([SPLITS.index(split) for split in splits], kind="stable")
         order = order[keep[order]]
         counts, found = count_duplicates(digests[order].tolist(), splits[order], "images")
-        counts |= {"left_out": int((~keep).sum()) + self.n_out, **self.counts}
+        counts |= {"left_out": int((~keep).sum()) + self.n_out + self.n_skipped, **self.counts}
         if not keep.all():
             self.notes.append(
                 f"{(~keep).sum():,} training images are left out by the limit of "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 
 from probes_tasks.cells import SPLIT_NAMES, split_of
 from probes_tasks.rows import Rows, Source
@@ -58,7 +58,12 @@ def named_splits(
 
 
 def row_splits(
-    rows: Rows, part: Split, column: str | None, *, as_test: bool = False
+    rows: Rows,
+    part: Split,
+    column: str | None,
+    notes: MutableSequence[str],
+    *,
+    as_test: bool = False,
 ) -> list[Split | None]:
     """Say the split of each row.
 
@@ -70,6 +75,8 @@ def row_splits(
         The split of them all, where no column says it.
     column : str, optional
         Says train, dev or test.
+    notes : list of str
+        Is added to, where rows are left out.
     as_test : bool
         As in `named_splits`: of the splits that the column names, one is asked.
 
@@ -89,6 +96,10 @@ def row_splits(
     if not as_test:
         return [*named]
     chosen = next(split for split in (*ASKED, "train") if split in named)
+    if n_out := sum(split != chosen for split in named):
+        notes.append(
+            f"of the splits in column {column!r}, {chosen} is asked; {n_out:,} rows left out"
+        )
     return ["test" if split == chosen else None for split in named]
 
 

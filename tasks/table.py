@@ -230,6 +230,8 @@ class _Corpus:
     spans: list[tuple[int, ...]] = field(default_factory=list)
     labels: dict[str, list[Any]] = field(default_factory=dict)
     parts: list[Split] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    n_out: int = 0
 
     def __post_init__(self) -> None:
         self.classes = ClassNames(self.options.classes)
@@ -237,11 +239,12 @@ class _Corpus:
     def add(self, part: Split, rows: Rows) -> None:
         """Add the rows of one part of the data."""
         options = self.options
-        labels = {name: self.labels.setdefault(name, []) for name in options.label}
         self.parts.append(part)
         known: dict[tuple[str, ...], int] = {}
-        for k, split in enumerate(row_splits(rows, part, options.split, as_test=options.as_test)):
+        splits = row_splits(rows, part, options.split, self.notes, as_test=options.as_test)
+        for k, split in enumerate(splits):
             if split is None:
+                self.n_out += 1
                 continue
             text, words = (
                 raw_text(rows, k, options.text, options.language)
@@ -251,6 +254,15 @@ class _Corpus:
             group = "" if options.group is None else str(rows.value(k, options.group))
             spans = self._units(rows, k, text, words)
             surfaces = [text[span[0] : span[1]] for span in spans]
+            found = {
+                name: [
+                    self.classes.call(label)
+                    for label in labels_of(rows, k, name, options.unit, options.kind, surfaces)
+                ]
+                for name in options.label
+            }
+            if options.classes and all(label is None for own in found.values() for label in own):
+                continue
             # Rows about one text share it, and so its pass; sentences are a row each.
             key = (text, split, group, "" if options.unit in ("span", "pair") else str(k))
             number = known.setdefault(key, len(self.texts))
@@ -262,9 +274,8 @@ class _Corpus:
                     self.seconds.append(raw_text(rows, k, options.text2, None)[0])
             self.spans += spans
             self.index += [number] * len(spans)
-            for name, column in labels.items():
-                found = labels_of(rows, k, name, options.unit, options.kind, surfaces)
-                column += map(self.classes.call, found)
+            for name, own in found.items():
+                self.labels.setdefault(name, []).extend(own)
 
     def _units(
         self, rows: Rows, k: int, text: str, words: list[Span] | None
@@ -279,7 +290,7 @@ class _Corpus:
     def tasks(self, source: Source, notes: Sequence[str], n_out: int) -> tuple[Task, ...]:
         """Cut, sample and order what was read; make the tasks."""
         self.classes.require_all(source.title)
-        options, notes, version = self.options, list(notes), source.version
+        options, notes, version = self.options, [*notes, *self.notes], source.version
         if options.language is not None:
             by = tokenised_by(options.language)  # another version may find other words
             version = f"{version} ({by})"
@@ -300,7 +311,7 @@ class _Corpus:
             if seconds is None
             else count_pair_duplicates(texts, seconds, splits[order])
         )
-        counts["left_out"] = int((~keep).sum()) + n_out
+        counts["left_out"] = int((~keep).sum()) + n_out + self.n_out
         self.classes.tell(counts, notes)
         if not keep.all():
             notes.append(

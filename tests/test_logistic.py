@@ -277,6 +277,19 @@ def test_kronecker_curvature_is_exact_at_zero():
     assert torch.allclose(H @ solved.flatten(), grad.flatten(), atol=1e-8)
 
 
+@pytest.mark.parametrize("seed", [2, 8, 11])
+def test_every_penalty_of_a_long_path_is_within_the_tolerance(seed):
+    generator = torch.Generator().manual_seed(seed)
+    X = torch.randn(150, 40, generator=generator)
+    W = torch.randn(40, 3, generator=generator)
+    y = (X @ W + 2 * torch.randn(150, 3, generator=generator)).argmax(1)
+    path = [1 / (150 * C) for C in np.logspace(-7, 2, 50)]
+    found = fit_logistic(X, [y], [path], tol=1e-4)
+    tight = fit_logistic(X.double(), [y], [path], tol=1e-9, max_evaluations=5000)
+    assert found.converged[0].all()
+    assert float((found.objective[0] / tight.objective[0] - 1).max()) <= 1e-4
+
+
 def test_descent_minimises_a_quadratic_in_few_steps():
     H = torch.diag(torch.arange(1.0, 9.0, dtype=torch.float64))
     descent = Descent(torch.ones(8, dtype=torch.float64), lambda g: g)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from adapting import CLASSES, nouns
+from adapting import nouns
 from commands import run
 from conftest import ROOT
 from probes.errors import InputError
@@ -175,24 +175,104 @@ def test_what_means_nothing_is_refused(home, more, words):
 
 
 def test_among_its_own_classes_none_that_a_set_lacks_is_answered(tmp_path):
-    task = nouns()
-    other = nouns(40, seed=7, splits=("test",))
-    rows = np.array([label == CLASSES[1] for label in other.labels])
-    labels = np.where(rows, other.labels, None)
-    one_class = other.relabel("noun", labels)
-    *_, free = evaluation_sets(task, {"x": one_class}, CLASSES)
-    *_, own = evaluation_sets(task, {"x": one_class}, CLASSES, "own")
-    assert (free.barred, own.barred) == ((), (0,))
-    logits = np.random.default_rng(0).normal(size=(len(own.items), 2)).astype(np.float32)
-    write_answers(tmp_path, {"ood/x": Predictions(logits, 0)})
-    everything = read_answers(tmp_path, [free])["ood/x"]
-    allowed = read_answers(tmp_path, [own])["ood/x"]
+    kinds = ("x", "y", "z")
+    home = write(tmp_path / "a.csv", [f"an {x} {k},{x}" for k, x in enumerate(kinds * 10)])
+    other = write(tmp_path / "b.csv", [f"one {x} {k},{x}" for k, x in enumerate(("x", "z") * 10)])
+    task, shifts = load_shifts(table(home), [f"path: {other}, title: b"])
+    *_, free = evaluation_sets(task, shifts, kinds)
+    *_, own = evaluation_sets(task, shifts, kinds, "own")
+    assert (free.barred, own.barred) == ((), (1,))
+    logits = np.random.default_rng(0).normal(size=(len(own.items), 3)).astype(np.float32)
+    write_answers(tmp_path, {"ood/b": Predictions(logits, 0)})
+    everything = read_answers(tmp_path, [free])["ood/b"]
+    allowed = read_answers(tmp_path, [own])["ood/b"]
     np.testing.assert_array_equal(everything.logits, logits)
-    assert set(allowed.codes) == {1} and set(everything.codes) == {0, 1}
-    np.testing.assert_array_equal(allowed.logits[:, 1], logits[:, 1])
-    np.testing.assert_array_equal(allowed.log_probabilities[:, 1], 0)
+    assert set(allowed.codes) == {0, 2} and set(everything.codes) == {0, 1, 2}
+    np.testing.assert_array_equal(allowed.logits[:, [0, 2]], logits[:, [0, 2]])
+    p = np.exp(allowed.log_probabilities)
+    assert (p[:, 1] == 0).all() and p.sum(1) == pytest.approx(1)
     half = 0.5 * allowed.logits + 0.5 * allowed.logits
-    assert (half.argmax(1) == 1).all() and np.isfinite(half).all()
+    assert (half.argmax(1) != 1).all() and np.isfinite(half).all()
+
+
+def test_a_set_of_one_class_cannot_be_asked_among_its_own(home, tmp_path):
+    other = write(tmp_path / "b.csv", [f"a {k},cat" for k in range(5)])
+    task, shifts = load_shifts(table(home), [f"path: {other}, title: b"])
+    assert evaluation_sets(task, shifts, ("car", "cat"))
+    with pytest.raises(InputError, match="'b' has one class alone"):
+        evaluation_sets(task, shifts, ("car", "cat"), "own")
+
+
+@pytest.mark.parametrize("option", ["seed: 1", "group: doc", "split: fold", "classes: [cat, car]"])
+def test_the_same_data_are_not_cut_another_way(home, option):
+    with pytest.raises(InputError, match="cuts the same data into other splits"):
+        load_shifts(table(home), [option])
+
+
+def test_training_items_that_are_corrupted_are_told_too(tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (30, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array(["a", "b"] * 15))
+    path = str(tmp_path / "a.npz")
+    options = task_options("images")(path=path)
+    again = f"path: {path}, corruption: gaussian-noise, title: again"
+    task, shifts = load_shifts(options, [again, "corruption: gaussian-noise, title: noisy"])
+    notes = notes_of(task, shifts)
+    n_train, n_dev = (int((task.splits == split).sum()) for split in ("train", "dev"))
+    assert f"again: {n_train} of 30 items also stand in train" in notes
+    assert f"again: {n_dev} of 30 items also stand in dev" in notes
+    assert not any(note.startswith("noisy: ") and "also stand" in note for note in notes)
+    assert shifts["noisy"].images.digests != task.images.digests
+    assert shifts["noisy"].images.originals.digests == task.images.digests
+
+
+def test_other_data_do_not_inherit_how_the_first_are_laid_out(tmp_path):
+    kinds, folds = ("cat", "tram", "car"), ("train", "dev", "test")
+    rows = [f"a {k},{kinds[k % 3]},{folds[k % 9 // 3]}" for k in range(45)]
+    home = write(tmp_path / "a.csv", rows, "text,kind,fold")
+    other = write(tmp_path / "b.csv", [f"b {k},{('cat', 'car')[k % 2]}" for k in range(6)])
+    options = table(home, split="fold", classes=("cat", "car"))
+    _, shifts = load_shifts(options, [f"path: {other}, title: b"])
+    assert shifts["b"].n_units == 6
+    with pytest.raises(InputError, match="expected options of the task"):
+        load_shifts(options, ["nonsense"])
+    grouped = table(home, split="fold", classes=("cat", "car"), group="fold")
+    _, shifts = load_shifts(grouped, [f"path: {other}, group: null, title: b"])
+    assert shifts["b"].n_units == 6
+
+
+def test_rows_of_other_splits_are_told(tmp_path):
+    rows = [f"a {k},{('cat', 'car')[k % 2]},{('train', 'dev', 'test')[k % 3]}" for k in range(30)]
+    path = write(tmp_path / "c.csv", rows, "text,kind,fold")
+    (task,) = table(path, split="fold", as_test=True).load()
+    assert task.counts["left_out"] == 20
+    assert any("column 'fold', test is asked; 20 rows left out" in note for note in task.notes)
+
+
+def test_classes_that_are_left_out_use_up_no_limit(tmp_path):
+    rows = [f"w {k},{'abcdefghij'[k % 10]}" for k in range(500)]
+    path = write(tmp_path / "d.csv", rows)
+    (task,) = table(path, classes=("a", "b"), limit=50).load()
+    assert int((task.splits == "train").sum()) == 50 and task.counts["other_classes"] == 400
+
+
+def test_pairs_whose_first_text_is_known_are_told(tmp_path):
+    rows = [f"first {k % 20},second {k},{('x', 'y')[k % 2]}" for k in range(60)]
+    home = write(tmp_path / "a.csv", rows, "text,other,kind")
+    rows = [f"first {k},new {k},{('x', 'y')[k % 2]}" for k in range(25)]
+    other = write(tmp_path / "b.csv", rows, "text,other,kind")
+    task, shifts = load_shifts(table(home, text2="other"), [f"path: {other}, title: b"])
+    known = {task.texts[k] for k in task.text_index[task.splits == "train"]}
+    n = sum(f"first {k}" in known for k in range(25))
+    said = f"b: of {n} of 25 pairs the first text also stands in a pair of train"
+    assert n and said in notes_of(task, shifts)
+
+
+def test_a_flag_that_stands_twice_is_refused(tiny, home, tmp_path):
+    done = run(
+        *("train", "--model", tiny("bert"), "--task.name", "table", "--task.path", home),
+        *("--ood", "path: a.csv", "--ood", "path: b.csv", "--out", str(tmp_path / "x")),
+    )
+    assert done.code == 2 and "--ood stands twice" in done.err and "--ood A B" in done.err
 
 
 def test_a_run_asks_other_data_among_their_own_classes(tiny, tmp_path):

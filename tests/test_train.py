@@ -1,6 +1,7 @@
 """The job `probes train`: rates chosen on dev, several seeds, in and out of distribution."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -371,6 +372,7 @@ def test_the_path_of_linear_probes_foretells_accuracy_under_shift(done):
                 for s in ("test", split)
             )
             row = results.one(**named, metric="effective-robustness")
+            there = min(max(there, 1 / (2 * n)), 1 - 1 / (2 * n))  # as the line is held, too
             expected = there - float(trend.expected(here, n_reference=n_home))
             assert row.value == pytest.approx(expected)
             assert json.loads(row.setting)["line"]["n_models"] == len(home)
@@ -393,3 +395,36 @@ def test_probes_that_are_all_alike_foretell_nothing():
     line = lines_of({"test": [0.5, 0.8], "dev": [1, 1], "ood/x": [0.2, 0.4]}, n)
     assert list(line) == ["ood/x"] and (line["ood/x"].low, line["ood/x"].high) == (0.5, 0.8)
     assert float(line["ood/x"].trend.expected(0.8)) == pytest.approx(0.4)
+
+
+def test_a_line_that_cannot_be_drawn_ends_no_run():
+    assert lines_of({"test": [0.0, 1.0], "ood/x": [0.2, 0.4]}, {"test": 1, "ood/x": 5}) == {}
+    flat = lines_of({"test": [0.5, 0.8], "ood/x": [0.4, 0.4]}, {"test": 10, "ood/x": 10})["ood/x"]
+    assert flat.about()["r2"] is None and flat.about()["slope"] == pytest.approx(0)
+
+
+def test_brackets_in_the_name_of_a_set_are_printed(tiny, home, tmp_path):
+    ood = f"path: {home / 'b.csv'}, classes: [x, y=y], title: 'a [b, c=d] set [/x]'"
+    done = run(*arguments(tiny, home, tmp_path / "x", method="lp", ood=[ood]))
+    assert done.code == 0, done.err
+    assert "OOD 1: a [b, c=d] set [/x]" in " ".join(done.out.split())
+
+
+def test_a_run_refuses_to_go_on_with_another_tokenizer(tiny, home, tmp_path):
+    model = shutil.copytree(tiny("bert"), tmp_path / "model")
+    more = {"model": model, "method": "lp"}
+    assert run(*arguments(tiny, home, tmp_path / "x", **more)).code == 0
+    path = model / "tokenizer.json"
+    vocabulary = json.loads(path.read_text())
+    words = vocabulary["model"]["vocab"]
+    words["dog"], words["light"] = words["light"], words["dog"]
+    path.write_text(json.dumps(vocabulary))
+    (tmp_path / "x" / "results.jsonl").unlink()
+    again = run(*arguments(tiny, home, tmp_path / "x", **more))
+    assert again.code == 2 and "the preparation of its inputs have changed" in again.err
+
+
+@pytest.mark.parametrize("more", [{"templates": "a {} x"}, {"head-scale": "fresh", "method": "ft"}])
+def test_a_setting_without_effect_is_refused(tiny, home, tmp_path, more):
+    done = run(*arguments(tiny, home, tmp_path / "x", **more))
+    assert done.code == 2 and "would do nothing" in done.err

@@ -91,7 +91,9 @@ def test_a_run_over_pairs_goes_on_and_refuses_other_second_texts(done, tiny, hom
     (home / "a.csv").write_text(data.replace("the light walks", "the lights walk"))
     again = run("train", "--config", str(out / "config.yaml"))
     (home / "a.csv").write_text(data)
-    assert again.code == 2 and "the data have changed since" in again.err
+    assert (
+        again.code == 2 and "the data and the preparation of its inputs have changed" in again.err
+    )
 
 
 def test_pairs_are_no_shift_of_single_texts(tiny, home, tmp_path):
@@ -119,4 +121,4 @@ def test_pairs_that_training_has_seen_are_counted_in_other_data(home):
     task, shifts = load_shifts(options, [f"path: {home / 'both.csv'}"])
     pairs = zip(task.texts, task.splits.tolist(), strict=True)
     assert ("the old dog walks near 0 ", "train") in pairs
-    assert notes_of(task, shifts)[-1].endswith("1 of 2 items also stand in train")
+    assert any(n.endswith("1 of 2 items also stand in train") for n in notes_of(task, shifts))

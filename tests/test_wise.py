@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from adapting import classifier, differing, nouns, state
@@ -17,7 +18,7 @@ from probes.transfer.classifier import Predictions
 from probes.transfer.linear import linear_probe
 from probes.transfer.sets import evaluation_sets
 from probes.transfer.tables import load
-from probes.transfer.trained import pairs_of, train_config
+from probes.transfer.trained import Pair, pairs_of, train_config
 from probes.transfer.wise import output_ensemble, wise_ft
 from probes.transfer.wise_page import findings, write_page
 from probes.transfer.wise_rows import best_alpha
@@ -278,3 +279,21 @@ def test_effective_robustness_at_the_ends_is_that_of_the_run_trained(trained, wi
             }
     page = (out / "report.html").read_text()
     assert page.count("trend of reference models") == 2 * len(shifts)
+
+
+def test_weights_are_told_apart_by_their_tensors_and_not_by_their_files(tmp_path):
+    tensors = {"a": torch.arange(3.0), "b": torch.ones(2)}
+    found = []
+    for k, about in enumerate(({"x": "1", "y": "2"}, {"z": "3"})):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        safetensors.torch.save_file(tensors, folder / "head.safetensors", about)
+        found.append(Pair(0, folder, folder).digests())
+    assert found[0] == found[1]
+
+
+def test_one_classifier_that_all_seeds_share_makes_no_soup(trained, tmp_path):
+    done = run("wise", "--run", trained, "--first", "ft", "--second", "lp", "--out", tmp_path / "w")
+    assert done.code == 0, done.err
+    assert not Results.load(tmp_path / "w" / "results.jsonl").where(method="uniform-soup")
+    assert "members" not in done.out

@@ -42,7 +42,7 @@ GAP = 32.0
 """Largest factor between neighbouring penalties, or between the curvature at W = 0 and the
 strongest; wider gaps get auxiliary penalties, left as soon as the next one can start."""
 
-SAFETY = 4
+SAFETY = 8
 """By how much the estimate of the remaining decrease must undercut the tolerance."""
 
 AHEAD = 0.5
@@ -88,7 +88,7 @@ def fit_logistic(
 
     A problem has converged when its objective F is certified to be within `tol` of the optimum
     (the relative duality gap, at most ‖∂F/∂W‖² / (2 λ F) up to the intercept's part), or when both
-    the last decrease and the decrease that the quasi-Newton model promises are below `tol` / 4 of
+    the last decrease and the decrease that the quasi-Newton model promises are below `tol` / 8 of
     F in two steps running. The second is an estimate: where λ is weak, it is reached several times
     earlier than the certificate, and the tests hold it against solutions at tight tolerance.
 

@@ -335,10 +335,8 @@ def _batches(items: Sequence[Any], size: int, by_length: bool) -> Iterator[list[
     """Number the items of each batch; texts alike in length together, so that less is padding."""
     order = np.arange(len(items))
     if by_length:
-        order = np.argsort(np.fromiter(map(_length, items), np.int64, len(items)), kind="stable")
+        order = np.argsort(
+            np.fromiter(map(len, map("".join, items)), np.int64, len(items)), kind="stable"
+        )
     for start in range(0, len(items), size):
         yield order[start : start + size].tolist()
-
-
-def _length(item: Any) -> int:
-    return sum(map(len, item)) if isinstance(item, tuple) else len(item)

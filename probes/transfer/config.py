@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from probes.errors import InputError, unknown
+from probes.errors import InputError, require_effect, unknown
 from probes.transfer.sets import Among
 from probes.transfer.settings import Change, FinetuneConfig, Training
 from probes.transfer.templates import TEMPLATES, require_templates
@@ -92,6 +92,10 @@ class TrainConfig:
         if not all(0 < rate < math.inf for rate in self.rates):
             raise InputError(f"rates {self.rates}: expected positive numbers")
         require_templates(self.templates)
+        if not self.names_classes:
+            require_effect(self, ["templates"], "no method reads the names of the classes")
+        if "lp-ft" not in self.method:
+            require_effect(self, ["head_scale"], "it is of lp-ft, which is not asked for")
         naming = " and ".join(method for method in self.method if method in NAMING)
         if naming and self.pooling not in (None, "embedding"):
             raise InputError(

@@ -9,6 +9,7 @@ all on the same features.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,9 +38,10 @@ class Line:
     high: float
     n_home: int
 
-    def about(self) -> dict[str, float | int | str]:
+    def about(self) -> dict[str, float | int | str | None]:
         """Give what a row's setting says of it."""
-        return {**dataclasses.asdict(self.trend), "low": self.low, "high": self.high}
+        r2 = self.trend.r2 if math.isfinite(self.trend.r2) else None
+        return {**dataclasses.asdict(self.trend), "r2": r2, "low": self.low, "high": self.high}
 
 
 def lines_of(accuracies: Mapping[str, Sequence[float]], n: Mapping[str, int]) -> dict[str, Line]:
@@ -55,10 +57,12 @@ def lines_of(accuracies: Mapping[str, Sequence[float]], n: Mapping[str, int]) ->
     Returns
     -------
     dict of str to Line
-        By set; empty where there are no probes, or all are equally accurate at home.
+        By set; empty where there are no probes, or all are equally accurate at home, held half an
+        item from 0 and 1.
     """
     home = accuracies.get(HOME, ())
-    if len(set(home)) < 2:
+    edge = 1 / (2 * max(n[HOME], 1))
+    if len({min(max(value, edge), 1 - edge) for value in home}) < 2:  # as the line will see them
         return {}
     return {
         name: Line(

@@ -42,6 +42,9 @@ from probes.transfer.stepping import Diverged
 from probes.transfer.train_page import write_page
 from probes.transfer.zero_shot import require_texts
 
+PREPARED = 8
+"""Training items whose inputs say whether tokenizer or processor are what they were."""
+
 
 def run_train(config: TrainConfig, progress: Progress | None = None) -> Results | None:
     """Adapt a model by each method, and write a run's folder.
@@ -90,6 +93,9 @@ def _run(config: TrainConfig, processes: Processes, progress: Progress) -> Resul
         begun = {
             "data": digest_of_items([train, *(part.items for part in sets)]),
             "weights of the model": digest_of_tensors(start.state()),
+            "preparation of its inputs": digest_of_tensors(
+                start.features.collate([train.items[k] for k in range(min(PREPARED, len(train)))])
+            ),
         }
         require_same(setting.out / "runs" / "of.json", begun)
     _tell_budget(setting)

@@ -138,7 +138,7 @@ def fit_trend(
         )
     slope = float(dx @ dy / (dx @ dx))
     rest, total = float(np.square(dy - slope * dx).sum()), float(dy @ dy)
-    r2 = 1 - rest / total if total > 0 else float("nan")
+    r2 = 1 - rest / total if np.ptp(y) > 0 else float("nan")
     return Trend(slope, float(y.mean() - slope * x.mean()), scale, r2, len(x))
 
 

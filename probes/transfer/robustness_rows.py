@@ -47,10 +47,11 @@ def robustness_rows(
     for part in sets:
         if (line := lines.get(part.name)) is None:
             continue
+        edge = 1 / (2 * len(part.items))  # the line is held from 0 and 1, so must be what it meets
         values = {
             run: float(
                 line.trend.effective_robustness(
-                    np.array(right[HOME][run]), np.array(there), n_reference=line.n_home
+                    right[HOME][run], np.clip(there, edge, 1 - edge), n_reference=line.n_home
                 )
             )
             for run, there in right[part.name].items()

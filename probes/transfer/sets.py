@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from probes.errors import InputError
 from probes.task import Task
 from probes.transfer.examples import LabelledItems, labelled, shifted
 
@@ -93,5 +94,10 @@ def evaluation_sets(
         items = shifted(other, classes)
         lacking = sorted({*range(len(classes))} - set(items.labels.tolist()))
         barred = tuple(lacking) if among == "own" else ()
+        if len(classes) - len(barred) < 2:
+            raise InputError(
+                f"out of distribution, {name!r} has one class alone, so that among its own every "
+                "answer is right; ask it among all"
+            )
         sets.append(EvaluationSet(f"ood/{name}", items, other.group_kind, barred))
     return sets

@@ -12,6 +12,12 @@ from probes.errors import InputError
 from probes.registry import task_name, task_options
 from probes.task import Split, Task
 
+CUTTING = ("seed", "split", "group", "group_of_name", "classes")
+"""Options that decide which items are cut from train."""
+
+OF_DATA = ("dev", "test", "config", "split", "classes")
+"""Options that tell of one source of data, and not of another."""
+
 
 def load_shifts(options: Any, ood: Sequence[str]) -> tuple[Task, dict[str, Task]]:
     """Load a task and its test sets out of distribution.
@@ -24,7 +30,8 @@ def load_shifts(options: Any, ood: Sequence[str]) -> tuple[Task, dict[str, Task]
     ood : sequence of str
         YAML mappings, the braces may be left out: options over those of the task. With ``name``,
         another task, and nothing of the first one's options. Data of another ``path`` are asked
-        alone (``as_test``). A ``title`` is what the set is called.
+        alone (``as_test``), and inherit none of the options `OF_DATA`. A ``title`` is what the set
+        is called.
 
     Returns
     -------
@@ -51,7 +58,9 @@ def load_shifts(options: Any, ood: Sequence[str]) -> tuple[Task, dict[str, Task]
         shifts[other.title or other.labelling] = other
     for text in ood:
         values = _mapping(text)
-        title = values.pop("title", None) or text.strip().removeprefix("{").removesuffix("}")
+        title = values.pop("title", text.strip().removeprefix("{").removesuffix("}"))
+        if not str(title).strip():
+            raise InputError(f"--ood {text!r}: its title is empty; give a name, or leave it out")
         found = _over(options, text, values).load()
         if len(found) != 1:
             raise InputError(f"--ood {text!r} gives {len(found)} tasks; ask for one")
@@ -71,24 +80,50 @@ def notes_of(task: Task, shifts: Mapping[str, Task]) -> list[str]:
     """Gather what a reader must know of the data, those out of distribution named."""
     found = list(task.notes)
     for name, other in shifts.items():
-        notes = [*other.notes]
-        if "train" not in other.splits:  # else it has counted for itself
-            notes += _known_from(task, other)
+        notes = [*other.notes, *_known_from(task, other)]
         found += [f"{name}: {note}" for note in notes]
     return found
 
 
 def _known_from(task: Task, other: Task) -> list[str]:
-    """Say how many items of another test set are training items."""
-    train, test = _contents(task, "train"), _contents(other, "test")
-    n = sum(item in set(train) for item in test) if task.unit == other.unit else 0
-    return [f"{n:,} of {len(test):,} items also stand in train"] if n else []
+    """Say how many items of another test set are items of train or dev."""
+    train = _contents(task, "train")
+    if _contents(other, "train") == train:  # it has counted for itself
+        return []
+    test, said = _contents(other, "test"), []
+    for split, known in (("train", train), ("dev", _contents(task, "dev"))):
+        if n := sum(item in set(known) for item in test):
+            said.append(f"{n:,} of {len(test):,} items also stand in {split}")
+    if task.seconds is not None and other.seconds is not None:
+        said += _known_texts(task, other)
+    return said
+
+
+def _known_texts(task: Task, other: Task) -> list[str]:
+    """Say of how many pairs a text stands in a pair of train, in either place."""
+    assert task.seconds is not None and other.seconds is not None
+    learnt = _rows(task, "train")
+    known = {side[k].casefold() for side in (task.texts, task.seconds) for k in learnt}
+    said = []
+    for called, side in (("first", other.texts), ("second", other.seconds)):
+        asked = _rows(other, "test")
+        if n := sum(side[k].casefold() in known for k in asked):
+            said.append(
+                f"of {n:,} of {len(asked):,} pairs the {called} text also stands in a pair of train"
+            )
+    return said
+
+
+def _rows(task: Task, split: Split) -> list[int]:
+    rows: list[int] = task.text_index[(task.splits == split) & task.asked].tolist()
+    return rows
 
 
 def _contents(task: Task, split: Split) -> list[str]:
-    rows = task.text_index[(task.splits == split) & task.asked]
+    rows = _rows(task, split)
     if task.images is not None:
-        return [task.images.digests[k] for k in rows]
+        digests = task.images.originals.digests
+        return [digests[k] for k in rows]
     if task.seconds is not None:
         return [f"{task.texts[k]}\0{task.seconds[k]}".casefold() for k in rows]
     return [task.texts[k].casefold() for k in rows]
@@ -100,7 +135,12 @@ def _mapping(text: str) -> dict[str, Any]:
         values = yaml.safe_load(bare if bare.startswith("{") or "\n" in bare else "{" + bare + "}")
     except yaml.YAMLError as error:
         raise InputError(f"--ood {text!r} is no YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(values, dict) or not values or None in values.values():
+    unsaid = (
+        [key for key, value in values.items() if value is None and f"{key}:" not in bare]
+        if (isinstance(values, dict))
+        else [bare]
+    )
+    if unsaid or not values:
         raise InputError(
             f"--ood {text!r}: expected options of the task that differ, such as 'path: other.csv'"
         )
@@ -114,13 +154,14 @@ def _over(options: Any, text: str, values: dict[str, Any]) -> Any:
         raise InputError(f"--ood {text!r} does not say of which task; add its name")
     own.pop("name", None)
     base = own if name == own_name else {}
-    if base and "seed" in values and not {"path", "test"} & set(values):
+    cutting = [key for key in CUTTING if key in values]
+    if base and cutting and not {"path", "test"} & set(values):
         raise InputError(
-            f"--ood {text!r}: another seed cuts the same data into other splits, so that training "
-            "items would be asked; leave it out, or name other data"
+            f"--ood {text!r}: another {cutting[0]} cuts the same data into other splits, so that "
+            "training items would be asked; leave it out, or name other data"
         )
     known = task_options(name)
     if "path" in values and "test" not in values and hasattr(known, "as_test"):
         values = {"as_test": True, **values}
-        base = {key: value for key, value in base.items() if key not in ("dev", "test")}
+        base = {key: value for key, value in base.items() if key not in OF_DATA}
     return fill(known, {**base, **values}, f"--ood {text!r}")

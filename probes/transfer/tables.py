@@ -83,6 +83,7 @@ def laid_out(grid: Grid, note: str) -> Table:
     columns than rows and than a terminal has room for is turned; one that has many of both leaves
     its intervals over items to the page.
     """
+    from rich.markup import escape
     from rich.table import Table
 
     heads, named = _numbered(grid.heads)
@@ -93,11 +94,12 @@ def laid_out(grid: Grid, note: str) -> Table:
         lines = [[cell.partition(" [")[0].replace(" ± ", "±") for cell in line] for line in lines]
         named = [*named, "intervals over items: report.html"]
     look: Any = {"caption_justify": "left", "box": None, "pad_edge": False}
-    table = Table(title=grid.caption, caption="\n".join([note, *named]), **look)
+    caption = escape("\n".join([note, *named]))
+    table = Table(title=escape(grid.caption), caption=caption, **look)
     for k, head in enumerate(lines[0]):
-        table.add_column(head, justify="right" if k else "left", no_wrap=not k)
+        table.add_column(escape(head), justify="right" if k else "left", no_wrap=not k)
     for line in lines[1:]:
-        table.add_row(*line)
+        table.add_row(*map(escape, line))
     return table
 
 

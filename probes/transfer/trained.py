@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import safetensors.torch
+
 from probes.errors import InputError
-from probes.files import digest_of
 from probes.flags import task_config
+from probes.transfer.checkpoint import digest_of_tensors
 from probes.transfer.classifier import Classifier
 from probes.transfer.config import TUNED, Method, TrainConfig
 from probes.transfer.runs import CLASSIFIER
@@ -42,9 +44,12 @@ class Pair:
         return Classifier.load(self.first, classes), Classifier.load(self.second, classes)
 
     def digests(self) -> list[list[str]]:
-        """Digests of their files of weights."""
+        """Digests of the tensors in their files of weights."""
         folders = (self.first, self.second)
-        return [[digest_of(path) for path in weight_files(folder)] for folder in folders]
+        return [
+            [digest_of_tensors(safetensors.torch.load_file(path)) for path in weight_files(folder)]
+            for folder in folders
+        ]
 
 
 def train_config(folder: str | Path) -> TrainConfig:

@@ -137,6 +137,7 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
     begun = {
         "classifiers": {str(pair.run): pair.digests() for pair in pairs},
         "data": digest_of_items([part.items for part in sets]),
+        "names of the sets": [part.name for part in sets],
     }
     require_same(Path(config.out) / "answers" / "of.json", begun)
     n_layers, probes = _known_of(config.run)
@@ -159,7 +160,7 @@ def _run(config: WiseConfig, processes: Processes, progress: Progress) -> Result
         *chosen_rows(found, chosen, ends, sets, fixed),
     ]
     kept: list[int] = []
-    if config.soups and len(pairs) > 1:
+    if config.soups and len({pair.second for pair in pairs}) > 1:
         with progress.stage("soups", 2) as advance:
             soups, kept = _soups(setting, pairs, advance)
         rows += soups

@@ -169,11 +169,18 @@ def _facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _caption(split: str, zoomed: bool, run: Mapping[str, Any]) -> str:
     if zoomed:
         return f"{heading(split)}: the same, as near as the points and their intervals allow."
-    return (
+    said = (
         f"{heading(split)}: accuracy under shift against accuracy at home along the line from "
         f"{run['first']} (alpha 0) to {run['second']} (alpha 1), mean over runs; bars are 95 % "
         "intervals over items."
     )
+    if (line := lines_of(run["probes"], run["n"]).get(split)) is not None:
+        said += (
+            f" Dashed: the line through the {line.trend.n_models} linear probes of the training "
+            f"run, which lie between {number(line.low)} and {number(line.high)} at home; beyond, "
+            "it is extrapolated."
+        )
+    return said
 
 
 def _words(curve: Sequence[Point], split: str) -> str:
