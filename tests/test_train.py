@@ -428,3 +428,9 @@ def test_a_run_refuses_to_go_on_with_another_tokenizer(tiny, home, tmp_path):
 def test_a_setting_without_effect_is_refused(tiny, home, tmp_path, more):
     done = run(*arguments(tiny, home, tmp_path / "x", **more))
     assert done.code == 2 and "would do nothing" in done.err
+
+
+def test_a_figure_has_a_minus_and_a_name_keeps_its_hyphen():
+    assert typeset("cifar-10, test-1.csv: -.250 [-.537, +.037]") == (
+        "cifar-10, test-1.csv: −.250 [−.537, +.037]"
+    )

@@ -91,7 +91,8 @@ def page_place(folder: str | Path, page_at: str | Path | None) -> Path:
 
 def typeset(text: str) -> str:
     """Give figures a minus for a hyphen, and keep together what belongs together."""
-    return re.sub(r"-(?=\.?\d)", "−", text).replace("95 %", "95\u00a0%").replace("± ", "±\u00a0")
+    text = re.sub(r"(?<!\w)-(?=\.?\d)", "−", text)
+    return text.replace("95 %", "95\u00a0%").replace("± ", "±\u00a0")
 
 
 def _inert(charts: Mapping[str, Chart]) -> str:
