@@ -132,8 +132,12 @@ def _filled(
 
 
 def require_flags(arguments: Sequence[str], resolved: type, command: str, task: str = "") -> None:
-    """Refuse a flag that is no field, naming the nearest that is."""
+    """Refuse a flag that is no field, naming the nearest that is; and one of several values twice.
+
+    Of a flag of one value the last counts.
+    """
     known = {"--help", *flags_of(resolved)}
+    lists = set(lists_of(resolved))
     seen: set[str] = set()
     for argument in arguments:
         flag = argument.partition("=")[0]
@@ -148,7 +152,7 @@ def require_flags(arguments: Sequence[str], resolved: type, command: str, task: 
                 + (f", probes tasks {task} those of the task" if of else "")
             )
         name = flag.replace("_", "-")
-        if name in seen:
+        if name in seen & lists:
             raise InputError(
                 f"the flag {flag} stands twice, and one would be lost; give it once (several "
                 f"values follow one another: {flag} A B)"
@@ -171,6 +175,22 @@ def flags_of(cls: type, prefix: str = "") -> list[str]:
             found.append(f"--{prefix}{name}")
             if hints[field.name] is bool:
                 found.append(f"--{prefix}no-{name}")
+    return found
+
+
+def lists_of(cls: type, prefix: str = "") -> list[str]:
+    """List the flags that take several values, as `flags_of`."""
+    import dataclasses
+    import typing
+
+    found: list[str] = []
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        name, hint = f"{prefix}{field.name.replace('_', '-')}", hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            found += lists_of(typing.cast(type, hint), f"{name}.")
+        elif any(typing.get_origin(part) is tuple for part in (hint, *typing.get_args(hint))):
+            found.append(f"--{name}")
     return found
 
 

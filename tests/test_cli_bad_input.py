@@ -143,7 +143,10 @@ PROBE = {
     f"{CONLLU} control.conllu --layers 0 --out x": ("no sub-token", "--lost skip"),
     "--task.name conllu --model bert --out x": ("--task.train",),
     f"{TABLE} nosuch.csv --out x": ("no file or folder nosuch.csv",),
-    f"{TABLE} t.csv --out x --task.label tens": ("column of t.csv", "nearest: 'tense'"),
+    f"{TABLE.replace('label tense', 'label tens')} t.csv --out x": (
+        "column of t.csv",
+        "nearest: 'tense'",
+    ),
     f"{TABLE} constant.csv --out x": ("is constant", "'x'"),
     f"{TABLE} ragged.csv --out x": ("ragged.csv, line 2", "3 columns, expected 2"),
     f"{TABLE} junk.parquet --out x": ("junk.parquet cannot be read",),
